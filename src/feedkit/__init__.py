@@ -1,0 +1,89 @@
+"""feedkit: a social feed engine to import: durable posts, a social graph, fan-out and home feeds.
+
+import feedkit
+
+with feedkit.connect("sqlite:///social.db") as feed:
+    feed.follow("bob", "ada")
+    feed.publish("ada", text="Hello, world")
+    for item in feed.home("bob"):
+        print(item.author.key, item.post.text)
+"""
+
+from importlib.metadata import version
+
+from feedkit import errors
+from feedkit.clock import Clock, ManualClock, SystemClock
+from feedkit.engine import Feed, connect
+from feedkit.errors import (
+    Closed,
+    ConfigurationError,
+    Conflict,
+    FeedkitError,
+    Forbidden,
+    InvalidArgument,
+    InvalidCursor,
+    KeyTypeMismatch,
+    LimitExceeded,
+    NodesExhausted,
+    NotFound,
+    SchemaMissing,
+    Unavailable,
+)
+from feedkit.fanout.policy import FanoutPolicy, Hybrid, PullAll, PushAll
+from feedkit.model import (
+    Audience,
+    CheckReport,
+    DrainResult,
+    Item,
+    Media,
+    Page,
+    Post,
+    PostStatus,
+    ProfilePage,
+    Relation,
+    User,
+    UserCounts,
+)
+from feedkit.settings import Settings
+
+__version__ = version("feedkit")
+
+__all__ = [
+    "Audience",
+    "CheckReport",
+    "Clock",
+    "Closed",
+    "ConfigurationError",
+    "Conflict",
+    "DrainResult",
+    "FanoutPolicy",
+    "Feed",
+    "FeedkitError",
+    "Forbidden",
+    "Hybrid",
+    "InvalidArgument",
+    "InvalidCursor",
+    "Item",
+    "KeyTypeMismatch",
+    "LimitExceeded",
+    "ManualClock",
+    "Media",
+    "NodesExhausted",
+    "NotFound",
+    "Page",
+    "Post",
+    "PostStatus",
+    "ProfilePage",
+    "PullAll",
+    "PushAll",
+    "Relation",
+    "SchemaMissing",
+    "Settings",
+    "SystemClock",
+    "Unavailable",
+    "User",
+    "UserCounts",
+    "__version__",
+    "connect",
+    "errors",
+]

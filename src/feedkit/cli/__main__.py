@@ -1,0 +1,5 @@
+"""`python -m feedkit.cli` is the command `feedkit`."""
+
+from feedkit.cli import main
+
+main()

@@ -1,0 +1,69 @@
+"""`feedkit migrate` and `feedkit check`."""
+
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from feedkit.cli.options import Db, FeedPath, Json, KeyType, Namespace, opened, shown, target
+from feedkit.cli.output import Output
+from feedkit.model import CheckReport
+
+
+def migrate(
+    context: typer.Context,
+    *,
+    db: Db = None,
+    feed: FeedPath = None,
+    namespace: Namespace = None,
+    key: KeyType = None,
+    as_json: Json = False,
+) -> None:
+    """Make the tables, or bring them up to date. Safe to repeat."""
+    out = Output(as_json=as_json)
+    chosen = target(context, db, feed, namespace, key)
+    with opened(chosen, create=True) as found:
+        found.migrate()
+    where = chosen.feed or shown(chosen.url)
+    out.console.print(f"[green]The tables are in place:[/] {where}", soft_wrap=True)
+    out.result({"migrated": True, "target": where})
+
+
+def check(
+    context: typer.Context,
+    *,
+    sample: Annotated[int, typer.Option(min=1, help="How many inboxes to compare, at most.")] = 1000,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Drop inboxes that are wrong; they are rebuilt.")
+    ] = False,
+    db: Db = None,
+    feed: FeedPath = None,
+    namespace: Namespace = None,
+    key: KeyType = None,
+    as_json: Json = False,
+) -> None:
+    """Compare what was delivered with the tables. Exit code 1 where a reader would miss something."""
+    out = Output(as_json=as_json)
+    with opened(target(context, db, feed, namespace, key)) as found:
+        report = found.check(sample=sample, repair=repair)
+    out.console.print(_table(report))
+    out.result(report.to_dict())
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _table(report: CheckReport) -> Table:
+    verdict = "[green]in order[/]" if report.ok else "[red]not in order[/]"
+    table = Table(
+        "inboxes", "entries", "missing", "unexpected", "doubled", "repaired", title=f"Inboxes: {verdict}"
+    )
+    counts = (
+        report.viewers,
+        report.entries,
+        report.missing,
+        report.unexpected,
+        report.doubled,
+        report.repaired,
+    )
+    table.add_row(*(f"{count:,}" for count in counts))
+    return table

@@ -1,0 +1,128 @@
+"""Delivers the log's events to timelines: pushes, backfills, purges. A log consumer of each process."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from feedkit.ids import MAX_ID
+from feedkit.idset import Ids, single
+from feedkit.model import Assoc, Event, EventKind, Route
+from feedkit.settings import Settings
+from feedkit.storage.base import TimelineStore, Truth
+from feedkit.storage.entries import Entries, of_rows
+from feedkit.visibility import delivered_to_followers
+
+
+class Delivery:
+    """Keeps inboxes and outboxes complete above their floors.
+
+    Followers are looked up after the event became visible, so a delivery and the backfill of a new
+    follow never both miss a post; both may bring it, and readers see it once.
+    """
+
+    def __init__(
+        self, truth: Truth, inboxes: TimelineStore, outboxes: TimelineStore, settings: Settings
+    ) -> None:
+        self._truth, self._inboxes, self._outboxes = truth, inboxes, outboxes
+        self._chunk = settings.delivery_chunk
+        self._inbox_entries = settings.inbox_entries
+        self.delivered = 0
+
+    def apply(self, events: Sequence[Event]) -> None:
+        """Deliver what was published, then purge and backfill."""
+        self._publish([event for event in events if event.kind is EventKind.POST_PUBLISHED])
+        self._purge([event for event in events if event.kind is EventKind.POST_DELETED])
+        for event in events:
+            if event.kind is EventKind.FOLLOW_ADDED:
+                self._backfill(event.actor_id, event.object_id)
+            elif event.kind is EventKind.PULL_ENDED:
+                self._backfill_followers(event.object_id)
+
+    def clear(self) -> None:
+        """Forget every timeline: whoever is read next is rebuilt."""
+        self._inboxes.clear()
+        self._outboxes.clear()
+
+    def _publish(self, published: Sequence[Event]) -> None:
+        by_author = _by_author(published)
+        for author_id, entries in by_author.items():
+            self._outboxes.deliver(single(author_id), entries)
+        pushed = [e for e in published if e.route is Route.PUSH and delivered_to_followers(e.audience)]
+        if len(pushed) < len(published):
+            by_author = _by_author(pushed)
+        for author_id, followers in self._audiences(list(by_author)):
+            self.delivered += self._inboxes.deliver(followers, by_author[author_id])
+
+    def _purge(self, deleted: Sequence[Event]) -> None:
+        by_author = _by_author(deleted)
+        for author_id, entries in by_author.items():
+            self._outboxes.remove(single(author_id), entries.positions[::-1])
+        for author_id, followers in self._audiences(list(by_author)):
+            self._inboxes.remove(followers, by_author[author_id].positions[::-1])
+
+    def _backfill(self, reader_id: int, author_id: int) -> None:
+        floor = self._inboxes.floors((reader_id,))[0]
+        if floor is not None:
+            self._inboxes.append(reader_id, *self._newest(author_id, floor))
+
+    def _backfill_followers(self, author_id: int) -> None:
+        entries, floor = self._newest(author_id, 0)
+        for _, followers in self._audiences([author_id]):
+            for reader_id in followers.tolist():
+                self._inboxes.append(reader_id, entries, floor)
+
+    def _newest(self, author_id: int, floor: int) -> tuple[Entries, int]:
+        """The author's entries for followers, as far as an inbox can hold them, and from where they are complete."""
+        entries = self._truth.read(
+            lambda tx: self._truth.posts.recent(
+                tx, single(author_id), before=MAX_ID, floor=floor, limit=self._inbox_entries, viewer_id=0
+            )
+        )
+        return entries, int(entries.positions[-1]) if len(entries) == self._inbox_entries else floor
+
+    def _audiences(self, authors: Sequence[int]) -> Iterator[tuple[int, Ids]]:
+        """(author, chunk of followers), each chunk bounded; all small audiences are asked for at once."""
+        if not authors:
+            return
+        pairs = self._truth.read(lambda tx: self._truth.graph.small_audiences(tx, authors, self._chunk))
+        if pairs is None:
+            holders = self._inboxes.holders()
+            for author_id in authors:
+                for followers in self._chunks(author_id, holders):
+                    yield author_id, followers
+            return
+        grouped: dict[int, list[int]] = defaultdict(list)
+        for author_id, follower_id in pairs:
+            grouped[author_id].append(follower_id)
+        for author_id, ids in grouped.items():
+            yield author_id, np.array(ids, dtype=np.int64)
+
+    def _chunks(self, author_id: int, holders: Ids | None) -> Iterator[Ids]:
+        """The followers of one author; where it is known who holds an inbox, of these alone."""
+        if holders is not None:
+            for start in range(0, len(holders), self._chunk):
+                yield self._among(author_id, holders[start : start + self._chunk])
+            return
+        after = 0
+        while True:
+            followers = self._after(author_id, after)
+            yield followers
+            if len(followers) < self._chunk:
+                return
+            after = int(followers[-1])
+
+    def _among(self, author_id: int, others: Ids) -> Ids:
+        return self._truth.read(lambda tx: self._truth.graph.among(tx, author_id, Assoc.FOLLOWED_BY, others))
+
+    def _after(self, author_id: int, after: int) -> Ids:
+        return self._truth.read(
+            lambda tx: self._truth.graph.range(tx, author_id, Assoc.FOLLOWED_BY, after, self._chunk)
+        )
+
+
+def _by_author(events: Iterable[Event]) -> dict[int, Entries]:
+    rows: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for event in events:
+        rows[event.actor_id].append((event.position, event.actor_id))
+    return {author_id: of_rows(entries) for author_id, entries in rows.items()}

@@ -1,0 +1,106 @@
+"""Timelines as readers have them: as they are held, or built from truth where they are missing."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from feedkit.ids import MAX_ID
+from feedkit.idset import idset
+from feedkit.settings import Settings
+from feedkit.storage.base import Timeline, TimelineStore, Truth, Tx
+from feedkit.storage.entries import Entries
+from feedkit.storage.flights import Flights
+
+_ROWS_AT_ONCE = 20_000
+
+
+class Timelines:
+    """Inboxes and outboxes, whole.
+
+    To build one, the store is told first, so that deliveries queue up behind the build; only then truth is
+    read. What is delivered meanwhile may be in both, and counts once.
+    """
+
+    def __init__(
+        self, truth: Truth, inboxes: TimelineStore, outboxes: TimelineStore, settings: Settings
+    ) -> None:
+        self._truth, self._inboxes, self._outboxes = truth, inboxes, outboxes
+        self._inbox_entries, self._outbox_entries = settings.inbox_entries, settings.outbox_entries
+        self._flights = Flights()
+
+    def inbox(self, reader_id: int) -> Timeline:
+        """The inbox of a reader; who comes while it is being built waits for that same build."""
+        held = self._inboxes.read(reader_id)
+        if held is not None:
+            return held
+        with self._flights.one(reader_id):
+            return self._inboxes.read(reader_id) or self._build_inbox(reader_id)
+
+    def outboxes(self, author_ids: Sequence[int]) -> list[Timeline]:
+        """The outboxes of authors, in any order."""
+        held = self._outboxes.read_many(author_ids)
+        missing = [
+            author_id for author_id, timeline in zip(author_ids, held, strict=True) if timeline is None
+        ]
+        step = max(1, _ROWS_AT_ONCE // self._outbox_entries)
+        built = [
+            timeline
+            for start in range(0, len(missing), step)
+            for timeline in self._build_outboxes(missing[start : start + step])
+        ]
+        return [timeline for timeline in held if timeline is not None] + built
+
+    def _build_inbox(self, reader_id: int) -> Timeline:
+        token = self._inboxes.begin(reader_id)
+        try:
+            built = self._timeline(
+                self._truth.read(lambda tx: self._delivered(tx, reader_id)), self._inbox_entries
+            )
+        except BaseException:
+            if token is not None:
+                self._inboxes.drop((reader_id,))
+            raise
+        if token is not None:
+            self._inboxes.install(reader_id, token, built.entries, built.floor)
+        return self._inboxes.read(reader_id) or built
+
+    def _delivered(self, tx: Tx, reader_id: int) -> Entries:
+        """What a reader's inbox would hold.
+
+        Muted followees are in it, since a mute may be undone; and pulled ones, since a reader at work may
+        have looked at the list before they were on it.
+        """
+        followees = self._truth.graph.relations(tx, reader_id).followees
+        return self._truth.posts.recent(
+            tx, followees, before=MAX_ID, floor=0, limit=self._inbox_entries, viewer_id=reader_id
+        )
+
+    def _build_outboxes(self, author_ids: Sequence[int]) -> list[Timeline]:
+        tokens = {author_id: self._outboxes.begin(author_id) for author_id in author_ids}
+        try:
+            newest = self._truth.read(
+                lambda tx: self._truth.posts.newest_of_each(tx, idset(author_ids), self._outbox_entries)
+            )
+        except BaseException:
+            self._outboxes.drop([author_id for author_id, token in tokens.items() if token is not None])
+            raise
+        built = self._split(newest, author_ids)
+        for author_id, timeline in zip(author_ids, built, strict=True):
+            token = tokens[author_id]
+            if token is not None:
+                self._outboxes.install(author_id, token, timeline.entries, timeline.floor)
+        return [held or own for held, own in zip(self._outboxes.read_many(author_ids), built, strict=True)]
+
+    def _split(self, newest: Entries, author_ids: Sequence[int]) -> list[Timeline]:
+        order = np.argsort(newest.authors, kind="stable")
+        sorted_authors = newest.authors[order]
+        starts = np.searchsorted(sorted_authors, author_ids, side="left")
+        stops = np.searchsorted(sorted_authors, author_ids, side="right")
+        return [
+            self._timeline(newest[order[start:stop]], self._outbox_entries)
+            for start, stop in zip(starts.tolist(), stops.tolist(), strict=True)
+        ]
+
+    def _timeline(self, entries: Entries, limit: int) -> Timeline:
+        """Entries that were asked for up to `limit`: complete to their end, or to the beginning of time."""
+        return Timeline(entries, int(entries.positions[-1]) if len(entries) >= limit else 0)

@@ -1,0 +1,1 @@
+"""The event log at work: who follows it, and who applies it."""

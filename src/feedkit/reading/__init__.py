@@ -1,0 +1,1 @@
+"""Reading: what a viewer gets to see, one file per surface."""

@@ -1,0 +1,100 @@
+"""What every feed read has in common: apply the log, open the source, fill a page, sign its cursors."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Generic, Protocol
+
+import attrs
+
+from feedkit.cursor import Cursor, CursorCodec
+from feedkit.errors import InvalidCursor
+from feedkit.model import Key
+from feedkit.reading.hydrate import Hydrator
+from feedkit.reading.pages import FIRST_PAGE, MODE_TIME, Filled, fill
+from feedkit.reading.sources import Source
+from feedkit.settings import Settings
+from feedkit.storage.base import Truth
+from feedkit.visibility import Relations, Surface
+
+
+@attrs.frozen(slots=True)
+class Opened:
+    """A feed as one viewer has it before them: its entries, and what decides which of them are shown."""
+
+    source: Source
+    relations: Relations
+    surface: Surface
+
+
+class AppliedLog(Protocol):
+    """The log as this process has applied it."""
+
+    def catch_up(self) -> int:
+        """Apply everything committed before this call; the number of the last event."""
+
+    def stands_at(self, number: int) -> bool:
+        """Whether nothing was committed since the event of that number was applied, or nobody can tell."""
+
+
+_REFILLS = 3
+
+
+@attrs.frozen(slots=True)
+class FeedReader(Generic[Key]):
+    """Reads pages of any feed."""
+
+    truth: Truth
+    hydrator: Hydrator[Key]
+    cursors: CursorCodec
+    settings: Settings
+    log: AppliedLog
+
+    def read(
+        self, name: str, viewer_tag: int, cursor: object, limit: int, open_feed: Callable[[], Opened]
+    ) -> dict[str, Any]:
+        """The fields of a Page of the feed `name` as this viewer sees it."""
+        at = self._decode(cursor, viewer_tag, name)
+        number = self.log.catch_up()
+        if not at.mark:
+            at = Cursor(at.mode, at.before, at.until, at.since, mark=number)
+        opened = open_feed()
+        filled = self._fill(opened, at, limit)
+        follows = filled.next_cursor(at)
+        return {
+            "items": filled.items,
+            "next_cursor": follows and self.cursors.encode(follows, viewer=viewer_tag, feed=name),
+            "newer_cursor": self.cursors.encode(filled.newer_cursor(at), viewer=viewer_tag, feed=name),
+            "truncated": filled.truncated,
+            "unreadable": filled.unreadable,
+        }
+
+    def _fill(self, opened: Opened, at: Cursor, limit: int) -> Filled[Key]:
+        """A page without what was committed while it was being read: the next poll brings that, once."""
+        hydrate = partial(self.hydrator.at_positions, relations=opened.relations, surface=opened.surface)
+        source = opened.source.newer_than(at.since, at.mark) if at.until else opened.source
+        left_out: set[int] = set()
+        filled = fill(source, hydrate, at, limit, self.settings.max_scan, left_out)
+        for _ in range(_REFILLS):
+            too_new = self._too_new(filled, at) - left_out
+            if not too_new:
+                break
+            left_out |= too_new
+            filled = fill(source, hydrate, at, limit, self.settings.max_scan, left_out)
+        return filled
+
+    def _too_new(self, filled: Filled[Key], at: Cursor) -> set[int]:
+        """What was committed after this walk began, at or below the first item of the page, if any is on it."""
+        if not filled.items or self.log.stands_at(at.mark):
+            return set()
+        top, limit = filled.items[0].post.position, self.settings.max_scan
+        newer = self.truth.read(lambda tx: self.truth.events.published_after(tx, at.mark, top, limit))
+        on_page = {item.post.position for item in filled.items}
+        return set() if on_page.isdisjoint(newer) else set(newer)
+
+    def _decode(self, cursor: object, viewer_tag: int, name: str) -> Cursor:
+        if cursor is None:
+            return FIRST_PAGE
+        at = self.cursors.decode(cursor, viewer=viewer_tag, feed=name)
+        if at.mode != MODE_TIME:
+            raise InvalidCursor
+        return at

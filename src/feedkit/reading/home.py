@@ -1,0 +1,45 @@
+"""The home feed: inbox, pulled outboxes and the viewer's own, merged and filtered."""
+
+from typing import Generic
+
+from feedkit.fanout.rebuild import Timelines
+from feedkit.idset import EMPTY, contains
+from feedkit.model import Key, Page
+from feedkit.reading.feeds import FeedReader, Opened
+from feedkit.reading.sources import Source
+from feedkit.storage.base import Truth
+from feedkit.storage.readthrough import ReadThrough
+from feedkit.visibility import Surface, no_relations
+
+
+class Home(Generic[Key]):
+    """Reads home pages."""
+
+    def __init__(
+        self,
+        reader: FeedReader[Key],
+        readthrough: ReadThrough[Key],
+        timelines: Timelines,
+        truth: Truth,
+    ) -> None:
+        self._reader, self._readthrough = reader, readthrough
+        self._timelines, self._truth = timelines, truth
+
+    def page(self, viewer_id: int | None, viewer_tag: int, *, cursor: object, limit: int) -> Page[Key]:
+        """A page of what followees and the viewer published; `viewer_id` is None for somebody not met yet."""
+        fields = self._reader.read("home", viewer_tag, cursor, limit, lambda: self.open(viewer_id))
+        return Page(**fields)
+
+    def open(self, viewer_id: int | None) -> Opened:
+        """The feed of a viewer, ready to be read."""
+        if viewer_id is None:
+            return Opened(Source(self._truth, 0, EMPTY), no_relations(0), Surface.HOME)
+        # The pulled list before the inbox: an author leaves the list only after every inbox was given
+        # what had not been pushed.
+        pulled = self._readthrough.pulled()
+        viewer = self._readthrough.viewer(viewer_id)
+        merged_in = viewer.home_authors[contains(pulled, viewer.home_authors)].tolist() if len(pulled) else []
+        inbox = self._timelines.inbox(viewer_id)
+        outboxes = self._timelines.outboxes(list({viewer_id, *merged_in}))
+        source = Source(self._truth, viewer_id, viewer.home_authors, outboxes, inbox)
+        return Opened(source, viewer.relations, Surface.HOME)

@@ -1,0 +1,190 @@
+"""Everything one process holds open for a feed, wired together. Made at first use, never before a fork."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from feedkit.cursor import CursorCodec, CursorKey
+from feedkit.errors import FeedkitError, SchemaMissing
+from feedkit.fanout.delivery import Delivery
+from feedkit.fanout.rebuild import Timelines
+from feedkit.fanout.routing import PulledList, Router
+from feedkit.log.consumers import SharedConsumer
+from feedkit.log.counters import Counters
+from feedkit.log.tail import Tail
+from feedkit.log.worker import Worker, WorkerThread
+from feedkit.model import DrainResult, Key
+from feedkit.reading.check import Check
+from feedkit.reading.feeds import FeedReader
+from feedkit.reading.home import Home
+from feedkit.reading.hydrate import Hydrator
+from feedkit.reading.posts import PostReader
+from feedkit.reading.profile import Profile
+from feedkit.storage.base import Tx
+from feedkit.storage.directory import KEY_TYPES, Directory
+from feedkit.storage.memory import MemoryTimelines
+from feedkit.storage.minting import Minting
+from feedkit.storage.readthrough import ReadThrough
+from feedkit.storage.sql.truth import SqlTruth, check_facts
+from feedkit.wiring import Wiring
+from feedkit.writing.drafts import Drafting
+from feedkit.writing.graph import Graph
+from feedkit.writing.publish import Publishing
+from feedkit.writing.users import UserWriting
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+class Runtime(Generic[Key]):
+    """One process's connections, caches, timelines and place in the log."""
+
+    def __init__(self, wiring: Wiring[Key]) -> None:
+        settings, clock = wiring.settings, wiring.clock
+        self._wiring = wiring
+        self.settings = settings
+        self.truth = truth = SqlTruth(wiring.target, wiring.namespace, settings)
+        self.minting = Minting(truth, clock, settings.lease_ms)
+        self.directory = Directory(
+            wiring.key,
+            truth,
+            self.minting,
+            clock,
+            key_max_bytes=settings.key_max_bytes,
+            cached=settings.users_cached,
+        )
+        self._wire_log()
+        self._wire_verbs()
+        self._keys: list[CursorKey] = []
+        self._worked_up_to = -1
+        self._thread: WorkerThread | None = None
+
+    def open(self) -> None:
+        """Check the schema (SQLite: make it), load the cursor keys, start the thread if one was asked for."""
+        try:
+            facts = self.truth.read(self.truth.install.facts)
+            check_facts(facts, KEY_TYPES[self._wiring.key])
+        except SchemaMissing:
+            if not self.truth.embedded:
+                raise
+            self.migrate()
+        self._load_keys()
+        if self._wiring.deliver == "thread":
+            self._thread = WorkerThread(self._step, self.settings.poll_interval_ms / 1000)
+            self._thread.start()
+
+    def migrate(self) -> None:
+        """Make or complete the schema."""
+        self.truth.migrate(KEY_TYPES[self._wiring.key], self._wiring.clock.now_ms())
+
+    def close(self) -> None:
+        """Stop the thread, give the node back, close connections."""
+        if self._thread is not None:
+            self._thread.stop()
+        try:
+            self.minting.retire()
+        except FeedkitError as error:
+            logger.info("the node lease is left to lapse: %s", error.code)
+        finally:
+            self.truth.close()
+
+    def catch_up(self) -> int:
+        """Apply what was committed before this moment; the number of the last event.
+
+        Where no thread does it, whoever reads also applies the log to truth, if nobody else is at it.
+        """
+        number = self.tail.catch_up()
+        if self._thread is None and number != self._worked_up_to:
+            done = self.worker.run(wait=False)
+            number = self.tail.catch_up()  # what the worker itself has added
+            self._worked_up_to = number if done else self._worked_up_to
+        return number
+
+    def stands_at(self, number: int) -> bool:
+        """Whether nothing was committed since the event of that number was applied, or nobody can tell."""
+        return self.tail.stands_at(number)
+
+    def change(self, change: Callable[[Tx | None], T], connection: Any) -> T:
+        """Make a change in a transaction of its own, or as one savepoint of the host's."""
+        return change(None) if connection is None else self.truth.join(connection, change)
+
+    def viewer_id(self, viewer: Key | None) -> int | None:
+        """The id of a viewer; None where nobody is logged in, and for somebody whom feedkit has not met."""
+        return None if viewer is None else self.directory.find(viewer, "viewer")
+
+    def drain(self, max_seconds: float | None) -> DrainResult:
+        """Apply everything that is pending, to this process and to truth."""
+        started = time.monotonic()
+        until = None if max_seconds is None else started + max_seconds
+        applied, delivered = self.tail.applied, self.delivery.delivered
+        done = False
+        while not done:
+            number = self.tail.catch_up()
+            finished = self.worker.run(until=until)
+            self._worked_up_to = self.tail.catch_up()
+            done = finished and self._worked_up_to == number
+            if until is not None and time.monotonic() >= until:
+                break
+        return DrainResult(
+            events=self.tail.applied - applied,
+            deliveries=self.delivery.delivered - delivered,
+            seconds=time.monotonic() - started,
+            done=done,
+        )
+
+    def rotate_cursor_key(self) -> None:
+        """Sign cursors with a new key from now on."""
+        now_ms, keep = self._wiring.clock.now_ms(), self.settings.cursor_keys_kept
+        self.truth.write(lambda tx: self.truth.install.add_cursor_key(tx, now_ms, keep))
+        self._load_keys()
+
+    def _step(self) -> None:
+        number = self.tail.catch_up()
+        if number != self._worked_up_to and self.worker.run():
+            self._worked_up_to = number
+
+    def _load_keys(self) -> list[CursorKey]:
+        self._keys = self.truth.read(self.truth.install.cursor_keys)
+        return self._keys
+
+    def _wire_log(self) -> None:
+        truth, settings, clock = self.truth, self.settings, self._wiring.clock
+        self.inboxes = MemoryTimelines(
+            capacity=settings.inbox_entries,
+            tail=settings.inbox_tail,
+            maximum=settings.inboxes_max,
+            ttl_ms=settings.inbox_ttl_s * 1000,
+            clock=clock,
+        )
+        self.outboxes = MemoryTimelines(
+            capacity=settings.outbox_entries,
+            tail=settings.inbox_tail,
+            maximum=settings.outboxes_max,
+            ttl_ms=None,
+            clock=clock,
+        )
+        self.readthrough = ReadThrough(truth, self.directory, settings)
+        self.delivery = Delivery(truth, self.inboxes, self.outboxes, settings)
+        # Delivery first: an author leaves the pulled list of this process only after the backfill.
+        self.tail = Tail(truth, [self.delivery, self.readthrough], settings.log_batch)
+        shared: list[SharedConsumer] = [
+            Counters(truth),
+            PulledList(self._wiring.policy, truth, clock, settings),
+        ]
+        self.worker = Worker(truth, shared, clock, settings)
+
+    def _wire_verbs(self) -> None:
+        truth, settings, clock = self.truth, self.settings, self._wiring.clock
+        timelines = Timelines(truth, self.inboxes, self.outboxes, settings)
+        hydrator = Hydrator(self.readthrough)
+        cursors = CursorCodec(lambda: self._keys, self._load_keys)
+        reader = FeedReader(truth, hydrator, cursors, settings, self)
+        self.home = Home(reader, self.readthrough, timelines, truth)
+        self.profile = Profile(reader, self.readthrough, timelines, truth)
+        self.posts = PostReader(self.readthrough, hydrator, truth)
+        self.check = Check(truth, self.inboxes, self.home, hydrator, settings.inbox_entries, self.catch_up)
+        self.drafting = Drafting(settings)
+        self.publishing = Publishing(truth, self.minting, Router(self._wiring.policy, truth), clock)
+        self.graph = Graph(truth, clock, settings)
+        self.user_writing = UserWriting(truth, clock, settings)

@@ -1,0 +1,231 @@
+"""Every knob of a feed in one place: its default, its bounds, its unit and what it does.
+
+A `Settings` is validated when it is made and never changes. Hosts pass one to `connect`, written
+out (`Settings(page_limit_max=200)`) or read from the environment (`Settings.from_env()`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from feedkit.errors import InvalidArgument, shown
+
+_DAY_S: Final = 86_400
+_DAY_MS: Final = 86_400_000
+
+
+@attrs.frozen(kw_only=True)
+class Knob:
+    """One row of the documentation: a setting, what it may be, in which unit, and what it does."""
+
+    name: str
+    default: int | str
+    allowed: range | tuple[str, ...]
+    unit: str
+    doc: str
+
+    @property
+    def minimum(self) -> int | None:
+        """The smallest value allowed; None for a choice of names."""
+        return self.allowed[0] if isinstance(self.allowed, range) else None
+
+    @property
+    def maximum(self) -> int | None:
+        """The largest value allowed; None for a choice of names."""
+        return self.allowed[-1] if isinstance(self.allowed, range) else None
+
+    def check(self, value: object) -> None:
+        """Raise InvalidArgument with knob, bound and way out; True does not pass for 1, nor 1.0."""
+        if type(value) is not type(self.default) or value not in self.allowed:
+            raise self.refusal(value)
+
+    def refusal(self, value: object) -> InvalidArgument:
+        """The error for a value that is not allowed."""
+        if isinstance(self.allowed, range):
+            bound = f"a whole number from {self.minimum} to {self.maximum} ({self.unit})"
+        else:
+            bound = "one of " + ", ".join(self.allowed)
+        return InvalidArgument(
+            f"{self.name} must be {bound}, got {shown(value)}; the default is {self.default}",
+            argument=self.name,
+        )
+
+
+def _whole(default: int, minimum: int, maximum: int, unit: str, doc: str) -> Any:
+    return _field(default=default, allowed=range(minimum, maximum + 1), unit=unit, doc=doc)
+
+
+def _choice(default: str, allowed: tuple[str, ...], doc: str) -> Any:
+    return _field(default=default, allowed=allowed, unit="name", doc=doc)
+
+
+def _field(**metadata: Any) -> Any:
+    return attrs.field(default=metadata["default"], validator=_check, metadata=metadata)
+
+
+def _check(_settings: object, field: attrs.Attribute[Any], value: object) -> None:
+    _knob(field).check(value)
+
+
+def _knob(field: attrs.Attribute[Any]) -> Knob:
+    return Knob(name=field.name, **field.metadata)
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """The knobs. Names that end in `_s` are seconds, in `_ms` milliseconds, in `_bytes` bytes."""
+
+    # reading
+    page_limit_default: int = _whole(20, 1, 500, "items", "Items on a page when the caller names no limit.")
+    page_limit_max: int = _whole(100, 1, 1000, "items", "The largest limit a caller may ask for.")
+    max_scan: int = _whole(
+        2000, 100, 100_000, "entries", "Entries looked at for one page before it ends as `truncated`."
+    )
+    poll_interval_ms: int = _whole(
+        200, 1, 60_000, "ms", 'Pause between two looks at the log by the thread of deliver="thread".'
+    )
+
+    # what a caller may pass in
+    text_max_chars: int = _whole(
+        10_000, 1, 1_000_000, "characters", "The longest text of a post, in code points."
+    )
+    extra_max_bytes: int = _whole(
+        16_384, 2, 1 << 20, "bytes", "The largest `extra` of a post, as JSON in UTF-8."
+    )
+    media_max: int = _whole(10, 0, 100, "media", "Media on one post.")
+    url_max_chars: int = _whole(2048, 1, 65_536, "characters", "The longest URL of a medium.")
+    ref_max_chars: int = _whole(
+        200, 1, 1000, "characters", "The longest `ref`, the host's own name for a post."
+    )
+    key_max_bytes: int = _whole(200, 1, 255, "bytes", "The longest user key, in UTF-8.")
+    handle_max_chars: int = _whole(64, 1, 1000, "characters", "The longest handle of a user.")
+    display_name_max_chars: int = _whole(200, 1, 10_000, "characters", "The longest display name of a user.")
+    batch_max: int = _whole(500, 1, 10_000, "ids", "Ids or keys in one call.")
+    following_max: int = _whole(
+        100_000, 1, 10_000_000, "users", "Users one user may follow; a follow past it is refused."
+    )
+
+    # materialisations of one process
+    inbox_entries: int = _whole(
+        800, 10, 100_000, "entries", "Entries an inbox keeps; older ones are read from truth."
+    )
+    inbox_tail: int = _whole(
+        256,
+        1,
+        100_000,
+        "entries",
+        "Deliveries queued behind an inbox's sealed block before it is sealed anew.",
+    )
+    inbox_ttl_s: int = _whole(
+        7 * _DAY_S, 1, 3650 * _DAY_S, "s", "How long an inbox lives after its last read."
+    )
+    inboxes_max: int = _whole(
+        10_000, 1, 10_000_000, "inboxes", "Inboxes a process keeps; the least recently read go."
+    )
+    outbox_entries: int = _whole(200, 10, 100_000, "entries", "Newest entries kept of one author's outbox.")
+    outboxes_max: int = _whole(
+        20_000, 1, 10_000_000, "outboxes", "Outboxes a process keeps; the least recently read go."
+    )
+    posts_cached: int = _whole(20_000, 0, 10_000_000, "posts", "Posts a process caches; 0 caches none.")
+    users_cached: int = _whole(20_000, 0, 10_000_000, "users", "Users a process caches; 0 caches none.")
+    relations_cached: int = _whole(
+        10_000, 0, 10_000_000, "viewers", "Viewers whose relations a process caches; 0 caches none."
+    )
+
+    # delivery and the log
+    delivery_chunk: int = _whole(2000, 1, 1_000_000, "followers", "Followers one step of a delivery handles.")
+    log_batch: int = _whole(1000, 1, 100_000, "events", "Events one step of applying the log handles.")
+    event_retention_s: int = _whole(
+        _DAY_S,
+        0,
+        3650 * _DAY_S,
+        "s",
+        "How long an event is kept that every consumer has applied, "
+        "and how old a newer_cursor still brings posts that were committed late.",
+    )
+    prune_every: int = _whole(10_000, 1, 10_000_000, "events", "Events between two prunings of the log.")
+    pull_grace_s: int = _whole(
+        7 * _DAY_S, 0, 3650 * _DAY_S, "s", "How long an author stays listed as pulled after pushing resumed."
+    )
+
+    # truth
+    lease_ms: int = _whole(3_600_000, 1000, _DAY_MS, "ms", "Time a process reserves on its node id at once.")
+    busy_timeout_ms: int = _whole(
+        5000, 0, 600_000, "ms", "How long a statement waits for a locked SQLite database."
+    )
+    retries: int = _whole(
+        5, 0, 100, "attempts", "Further attempts after a transaction failed for a passing reason."
+    )
+    retry_backoff_ms: int = _whole(
+        20, 0, 60_000, "ms", "Pause before the first further attempt; it doubles each time."
+    )
+    sqlite_synchronous: str = _choice(
+        "NORMAL",
+        ("OFF", "NORMAL", "FULL", "EXTRA"),
+        "SQLite's `synchronous`: NORMAL survives a crash of the process, FULL also a loss of power.",
+    )
+    cursor_keys_kept: int = _whole(
+        3, 1, 100, "keys", "Signing keys that stay valid after rotations; cursors of older keys are refused."
+    )
+
+    def __attrs_post_init__(self) -> None:
+        self._at_most("page_limit_default", "page_limit_max")
+        self._at_most("page_limit_max", "max_scan")
+
+    def _at_most(self, smaller: str, larger: str) -> None:
+        low, high = getattr(self, smaller), getattr(self, larger)
+        if low > high:
+            raise InvalidArgument(
+                f"{smaller} must be at most {larger} ({high}), got {low}; lower {smaller} or raise {larger}",
+                argument=smaller,
+            )
+
+    @classmethod
+    def from_env(cls, prefix: str = "FEEDKIT_", environ: Mapping[str, str] | None = None) -> Settings:
+        """Settings from variables such as `FEEDKIT_PAGE_LIMIT_MAX=200`; what is not set keeps its default.
+
+        `environ` defaults to `os.environ`. Raises InvalidArgument for a value that is no whole number
+        or out of bounds, and for a variable with the prefix that names no knob, listing close names.
+        """
+        if not prefix:
+            raise InvalidArgument(
+                "prefix must not be empty, or every variable would name a knob; use FEEDKIT_",
+                argument="prefix",
+            )
+        environ = os.environ if environ is None else environ
+        given = {name: text for name, text in environ.items() if name.startswith(prefix)}
+        given.pop(prefix + "DB", None)  # the command line's own: which database
+        knobs = {prefix + knob.name.upper(): knob for knob in cls.describe()}
+        if unknown := sorted(given.keys() - knobs.keys()):
+            raise _unknown(unknown, list(knobs))
+        return cls(**{knobs[name].name: _parsed(knobs[name], text) for name, text in given.items()})
+
+    @classmethod
+    def describe(cls) -> list[Knob]:
+        """Every knob, in the order of this file, for documentation."""
+        return [_knob(field) for field in attrs.fields(cls)]
+
+
+def _parsed(knob: Knob, text: str) -> Any:
+    if isinstance(knob.default, str):
+        return text.strip().upper()
+    try:
+        return int(text)
+    except ValueError:
+        raise knob.refusal(text) from None
+
+
+def _unknown(names: list[str], known: list[str]) -> InvalidArgument:
+    hints = []
+    for name in names:
+        close = difflib.get_close_matches(name.upper(), known, n=3)
+        hints.append(f"{name} (did you mean {' or '.join(close)}?)" if close else name)
+    return InvalidArgument(
+        f"no setting is named {', '.join(hints)}; unset it, or see Settings.describe() for all names",
+        argument=names[0],
+    )

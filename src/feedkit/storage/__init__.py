@@ -1,0 +1,1 @@
+"""Where feedkit keeps things: truth (SQL) and materialisations (timelines, caches)."""

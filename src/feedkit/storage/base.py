@@ -1,0 +1,361 @@
+"""The contracts of storage and the laws that every driver keeps.
+
+Truth is durable and transactional: `Truth` runs work in a transaction and offers one small store
+per noun. A `TimelineStore` is a materialisation: it may lose everything at any moment, but what it
+holds it holds completely. `feedkit.testing.contracts` checks any driver against these laws.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+import attrs
+
+from feedkit.cursor import CursorKey
+from feedkit.ids import Lease
+from feedkit.idset import Ids
+from feedkit.model import Assoc, Audience, Count, Event, Post
+from feedkit.storage.entries import Entries
+from feedkit.visibility import Relations
+
+T = TypeVar("T")
+Tx = Any
+"""An open transaction of the driver's own kind; opaque above storage."""
+
+
+@attrs.frozen(slots=True)
+class UserRow:
+    """A user as truth stores them; `key` is None where the id itself is the host's key."""
+
+    id: int
+    key: bytes | None
+    handle: str | None
+    display_name: str | None
+    time_zone: str | None
+    status: str
+
+
+@attrs.frozen(slots=True)
+class AuthorLoad:
+    """What a fan-out policy needs to know of an author: `followers` lags behind by what is not yet drained.
+
+    `listed`: readers merge this author's outbox in; `resumed`: listed, but pushed to again.
+    """
+
+    followers: int
+    listed: bool = False
+    resumed: bool = False
+
+
+class Truth(Protocol):
+    """The durable side. One instance belongs to one process.
+
+    Laws: work passed to `write` commits as a whole or not at all; what `write` returned survives the
+    loss of any process; `read` sees everything committed before it was called, on the primary.
+    """
+
+    users: "UserStore"
+    posts: "PostStore"
+    graph: "GraphStore"
+    counts: "CountStore"
+    events: "EventStore"
+    pulled: "PulledStore"
+    nodes: "NodeStore"
+    install: "InstallStore"
+
+    one_writer: bool
+    """Whether an open transaction that has written keeps everybody else from writing."""
+
+    def migrate(self, key_type: str, now_ms: int) -> None:
+        """Make or complete the schema, mint the first cursor key and the install id. Safe to repeat."""
+
+    def read(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` on a reading connection; repeated if the connection drops, so it must only read."""
+
+    def write(
+        self,
+        work: Callable[[Tx], T],
+        *,
+        within: Tx | None = None,
+        landed: Callable[[Tx], T | None] | None = None,
+    ) -> T:
+        """Run `work` in one transaction and commit it, or `within` one that is open, and only run it.
+
+        Repeated after a serialization failure, a lock time-out or a dropped connection. `landed` is asked
+        first when an earlier try may have committed without our hearing of it.
+
+        Raises:
+            Unavailable: truth could not be reached, or stayed busy through every retry.
+            SchemaMissing: the tables are not there.
+        """
+
+    def join(self, connection: Any, work: Callable[[Tx], T]) -> T:
+        """Run `work` as a savepoint of the transaction of a connection of the host's.
+
+        Nothing is repeated, committed, rolled back beyond the savepoint, or closed.
+
+        Raises:
+            InvalidArgument: `connection` has no transaction that could be joined.
+        """
+
+    def try_write(self, work: Callable[[Tx], T]) -> T | None:
+        """As `write`, once, and None instead of waiting where another writer is at work."""
+
+    def version(self) -> int | None:
+        """A number that changes whenever something has been committed; None where that is not cheap to know."""
+
+    def close(self) -> None:
+        """Close what this object opened, and nothing that the host handed in."""
+
+
+class UserStore(Protocol):
+    """Users and the directory from the host's keys to ids."""
+
+    def ids_of(self, tx: Tx, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """The ids of those keys that are known."""
+
+    def add(self, tx: Tx, rows: Mapping[int, bytes | None], now_ms: int) -> None:
+        """Create users by id; one whose id or key is there already is left as it is."""
+
+    def patch(self, tx: Tx, user_id: int, fields: Mapping[str, str | None]) -> None:
+        """Change the given columns of one user."""
+
+    def get_many(self, tx: Tx, user_ids: Sequence[int]) -> list[UserRow]:
+        """The rows that exist, in any order."""
+
+    def ids_after(self, tx: Tx, after: int, limit: int) -> list[int]:
+        """Ids above `after`, ascending: a walk over everybody in steps."""
+
+
+class PostStore(Protocol):
+    """Posts and their media. Deletion is soft; a position is never used twice."""
+
+    def insert(self, tx: Tx, post: Post) -> None:
+        """Store a post with its media. Raises Conflict where `ref` is taken."""
+
+    def get_many(self, tx: Tx, post_ids: Sequence[int]) -> tuple[list[Post], int]:
+        """The posts that exist, in any order, and how many of them could not be decoded."""
+
+    def at_positions(self, tx: Tx, positions: Sequence[int]) -> tuple[list[Post], list[int]]:
+        """The posts at these positions, in any order, and the positions whose post cannot be decoded."""
+
+    def delete(self, tx: Tx, post_id: int, author_id: int, now_ms: int) -> tuple[int, Audience] | None:
+        """Mark a post of this author deleted; its position and audience, None where there was nothing to delete."""
+
+    def recent(self, tx: Tx, authors: Ids, *, before: int, floor: int, limit: int, viewer_id: int) -> Entries:
+        """The newest `limit` entries of these authors with floor <= position < before, for this viewer.
+
+        Only published posts that are not deleted; of others than the viewer, none that go to no follower.
+        """
+
+    def newest_of_each(self, tx: Tx, authors: Ids, each: int) -> Entries:
+        """The newest `each` entries of every one of these authors: published, not deleted, any audience."""
+
+
+class GraphStore(Protocol):
+    """Associations, each with its inverse row, written in one transaction."""
+
+    def add(self, tx: Tx, id1: int, kind: Assoc, id2: int, now_ms: int) -> bool:
+        """Write both rows; False where they were there already."""
+
+    def remove(self, tx: Tx, id1: int, kind: Assoc, id2: int) -> bool:
+        """Remove both rows; False where there were none."""
+
+    def lock_pair(self, tx: Tx, id1: int, id2: int) -> None:
+        """Let changes between these two users happen one after the other until the transaction ends."""
+
+    def is_blocked(self, tx: Tx, id1: int, id2: int) -> bool:
+        """Whether one of the two blocks the other."""
+
+    def count(self, tx: Tx, id1: int, kind: Assoc, at_most: int) -> int:
+        """How many stand, counted no further than `at_most`."""
+
+    def relations(self, tx: Tx, viewer_id: int) -> Relations:
+        """Everything that decides what this viewer may see."""
+
+    def range(self, tx: Tx, id1: int, kind: Assoc, after: int, limit: int) -> Ids:
+        """A chunk of the other ends above `after`, ascending."""
+
+    def among(self, tx: Tx, id1: int, kind: Assoc, others: Ids) -> Ids:
+        """Which of `others` are the other end, ascending."""
+
+    def small_audiences(self, tx: Tx, authors: Sequence[int], limit: int) -> list[tuple[int, int]] | None:
+        """All (author, follower) pairs of these authors, or None where they are more than `limit`."""
+
+
+class CountStore(Protocol):
+    """Counters that grow by deltas from the log, never by counting rows."""
+
+    def add(self, tx: Tx, deltas: Mapping[tuple[int, Count], int]) -> None:
+        """Apply deltas, keyed by (object id, kind)."""
+
+    def get(self, tx: Tx, object_id: int) -> dict[str, int]:
+        """All counters of one object."""
+
+
+class EventStore(Protocol):
+    """The log.
+
+    `numbers_at_insert`: events have their numbers from the start, so that nobody needs to give them any.
+
+    Laws: an event commits with the change it tells of; numbers are contiguous and given in an order in
+    which nothing that commits late is skipped by a reader that remembers the last number it saw; nobody
+    else's open transaction holds anything back; the newest event is never pruned.
+    """
+
+    numbers_at_insert: bool
+
+    def append(self, tx: Tx, event: Event) -> None:
+        """Add an event in the transaction of its change."""
+
+    def after(self, tx: Tx, number: int, limit: int) -> list[Event]:
+        """Events above `number` in order, then any that are committed and not numbered yet."""
+
+    def number_new(self, tx: Tx) -> bool:
+        """Give numbers to committed events that have none; False where nothing had to be done.
+
+        `tx` is a short transaction for this alone: others wait for it, though not for ever.
+        """
+
+    def last_number(self, tx: Tx) -> int:
+        """The highest number, 0 where there is none."""
+
+    def late(
+        self, tx: Tx, numbers: tuple[int, int], *, at_or_below: int, authors: Ids, limit: int
+    ) -> Entries:
+        """The newest entries of these authors that were published late.
+
+        That is: by events above the first number, up to the second, at positions not above `at_or_below`.
+        """
+
+    def published_after(self, tx: Tx, number: int, highest: int, limit: int) -> list[int]:
+        """The newest positions up to `highest` that committed events above `number`, or without one, published."""
+
+    def offsets(self, tx: Tx) -> dict[str, int]:
+        """The last number that each shared consumer has applied; whoever is not in it has applied none."""
+
+    def set_offsets(self, tx: Tx, consumers: Sequence[str], number: int) -> None:
+        """Remember how far shared consumers have come, in the transaction of their effects."""
+
+    def claim(self, tx: Tx, *, wait: bool) -> bool:
+        """Become the one process that runs the shared consumers until the transaction ends."""
+
+    def prune(self, tx: Tx, older_than_ms: int) -> int:
+        """Remove the oldest events, as far as every shared consumer is past them and none is younger; how many."""
+
+
+class PulledStore(Protocol):
+    """Authors whose outboxes are merged in at read time.
+
+    Law: an author whose post is routed to be pulled is listed when that post commits, and stays listed
+    until every follower's inbox has been given what was not delivered.
+    """
+
+    def load_listed(self, tx: Tx, author_id: int) -> AuthorLoad | None:
+        """An author's load if they are listed; if so, they stay listed until the transaction ends."""
+
+    def load_many(self, tx: Tx, author_ids: Sequence[int]) -> dict[int, AuthorLoad]:
+        """The loads of authors, listed or not; this keeps nobody on the list."""
+
+    def start(self, tx: Tx, author_id: int, now_ms: int) -> bool:
+        """List an author, or keep one listed who was about to go; True where they were not listed before."""
+
+    def resume(self, tx: Tx, author_id: int, now_ms: int) -> None:
+        """Note that posts of a listed author are pushed again from now on."""
+
+    def end(self, tx: Tx, resumed_before_ms: int, limit: int) -> list[int]:
+        """Take authors off the list who resumed before that moment; who they were."""
+
+    def all(self, tx: Tx) -> Ids:
+        """The whole list."""
+
+
+class NodeStore(Protocol):
+    """Leases of node ids. Law: two leases of one node never share a millisecond."""
+
+    def acquire(self, tx: Tx, now_ms: int, duration_ms: int, *, ahead_ms: int = 0) -> Lease:
+        """Take a node whose span is over, or will be within `ahead_ms`. Raises NodesExhausted."""
+
+    def renew(self, tx: Tx, lease: Lease, now_ms: int, duration_ms: int) -> Lease | None:
+        """Reserve more time; None where the node has another owner by now."""
+
+    def release(self, tx: Tx, lease: Lease) -> None:
+        """Give a node back; time up to the lease's `until_ms` counts as used."""
+
+
+class InstallStore(Protocol):
+    """What is decided once for a database: key type, install id, cursor keys."""
+
+    def facts(self, tx: Tx) -> dict[str, str]:
+        """`key_type`, `install_id`, `schema_version`. Raises SchemaMissing."""
+
+    def cursor_keys(self, tx: Tx) -> list[CursorKey]:
+        """All keys, the one that signs last."""
+
+    def add_cursor_key(self, tx: Tx, now_ms: int, keep: int) -> None:
+        """Mint a key that signs from now on; keep the newest `keep`."""
+
+
+@attrs.frozen(slots=True)
+class Timeline:
+    """What a store holds of one timeline: every entry at or above `floor`, perhaps some below it."""
+
+    entries: Entries
+    floor: int
+
+
+class TimelineStore(ABC):
+    """Inboxes (by reader) or outboxes (by author): a materialisation, bounded in number and length.
+
+    Laws: a timeline that is not there is never made by a delivery, so a partial one cannot arise; one
+    that is being built reads as missing and keeps what is delivered meanwhile; a whole one is complete
+    at and above its floor, in position order, each position once; to trim it is to raise its floor.
+    """
+
+    @abstractmethod
+    def deliver(self, owners: Ids, entries: Entries) -> int:
+        """Add these entries to each of these timelines that exists; how many entries were added in all."""
+
+    @abstractmethod
+    def append(self, owner: int, entries: Entries, floor: int) -> bool:
+        """Add many entries that are complete only at and above `floor`; False where there is no timeline."""
+
+    @abstractmethod
+    def read_many(self, owners: Sequence[int]) -> list[Timeline | None]:
+        """The timelines, None for each that is missing or being built. Reading keeps one alive."""
+
+    def read(self, owner: int) -> Timeline | None:
+        """One timeline, or None."""
+        return self.read_many((owner,))[0]
+
+    @abstractmethod
+    def floors(self, owners: Sequence[int]) -> list[int | None]:
+        """The floors, None for what is missing, 0 for what is being built. Keeps nothing alive."""
+
+    @abstractmethod
+    def begin(self, owner: int) -> int | None:
+        """Start to build a timeline that is missing: a token, or None where it is whole or others build it."""
+
+    @abstractmethod
+    def install(self, owner: int, token: int, entries: Entries, floor: int) -> bool:
+        """Finish what `begin` started; False, and nothing changed, where the token no longer stands."""
+
+    @abstractmethod
+    def remove(self, owners: Ids, positions: Ids) -> None:
+        """Take entries out of those of these timelines that exist."""
+
+    @abstractmethod
+    def drop(self, owners: Sequence[int]) -> None:
+        """Forget whole timelines; an unfinished build among them is void."""
+
+    @abstractmethod
+    def owners(self) -> list[int]:
+        """Whose timelines are held here whole, in any order."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Forget everything."""
+
+    def holders(self) -> Ids | None:
+        """Everybody whose timeline is held here, whole or being built; None where that cannot be told."""
+        return None

@@ -1,0 +1,89 @@
+"""A bounded cache in one process whose entries cannot be filled with what is already outdated.
+
+A miss hands out a lease; a value may be put in only under a lease that no invalidation has cancelled
+since ("Scaling Memcache at Facebook", NSDI 2013, section 3.2.1). So a reader that loaded a value just
+before it changed can use it for the read it has begun, and cannot leave it behind for the next one.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class LeasedCache(Generic[K, V]):
+    """Least recently used goes first; safe for threads. `maximum` is a number of entries."""
+
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
+        self._values: OrderedDict[K, V] = OrderedDict()
+        self._leases: dict[K, set[int]] = {}
+        self._last_lease = 0
+        self._lock = threading.Lock()
+
+    def get_many(self, keys: Sequence[K], load: Callable[[list[K]], dict[K, V]]) -> dict[K, V]:
+        """The values of `keys`; what is not cached is loaded in one call. A key that `load` leaves out is absent."""
+        found: dict[K, V] = {}
+        missing: list[K] = []
+        values = self._values
+        with self._lock:
+            for key in keys:
+                if key in values:
+                    found[key] = values[key]
+                    values.move_to_end(key)
+                else:
+                    missing.append(key)
+            lease = self._lease(missing) if missing else 0
+        if missing:
+            try:
+                found.update(loaded := load(missing))
+            except BaseException:
+                self._settle(missing, lease, {})
+                raise
+            self._settle(missing, lease, loaded)
+        return found
+
+    def get(self, key: K, load: Callable[[], V]) -> V:
+        """The value of one key, loaded if need be."""
+        return self.get_many((key,), lambda _: {key: load()})[key]
+
+    def discard(self, keys: Iterable[K]) -> None:
+        """Forget values, and void every load of them that is under way."""
+        with self._lock:
+            for key in keys:
+                self._values.pop(key, None)
+                self._leases.pop(key, None)
+
+    def clear(self) -> None:
+        """Forget everything, and void every load that is under way."""
+        with self._lock:
+            self._values.clear()
+            self._leases.clear()
+
+    def _lease(self, keys: Iterable[K]) -> int:
+        self._last_lease += 1
+        for key in keys:
+            self._leases.setdefault(key, set()).add(self._last_lease)
+        return self._last_lease
+
+    def _settle(self, keys: Iterable[K], lease: int, loaded: dict[K, V]) -> None:
+        with self._lock:
+            for key in keys:
+                if self._end(key, lease) and key in loaded:
+                    self._values[key] = loaded[key]
+                    self._values.move_to_end(key)
+            while len(self._values) > self._maximum:
+                self._values.popitem(last=False)
+
+    def _end(self, key: K, lease: int) -> bool:
+        """End a lease; whether it still stood."""
+        standing = self._leases.get(key)
+        if standing is None or lease not in standing:
+            return False
+        standing.discard(lease)
+        if not standing:
+            del self._leases[key]
+        return True

@@ -1,0 +1,94 @@
+"""Truth as readers see it, cached in this process: posts, users, relations, the pulled list.
+
+Applying the log takes out what its events changed. A process applies the log before it serves a read,
+so no reader meets a value from before a change that was committed before the read began.
+"""
+
+from collections.abc import Sequence
+from typing import Generic
+
+import attrs
+
+from feedkit.idset import Ids
+from feedkit.model import Event, EventKind, Key, Post, User
+from feedkit.settings import Settings
+from feedkit.storage.base import Truth
+from feedkit.storage.cache import LeasedCache
+from feedkit.storage.directory import Directory
+from feedkit.visibility import LOGGED_OUT, Relations, no_relations
+
+_PULLED = 0  # the pulled list is one value under one key
+
+
+@attrs.frozen(slots=True, eq=False)
+class Viewer:
+    """One viewer's relations, and what follows from them for every home read: whose posts can stand there."""
+
+    relations: Relations
+    home_authors: Ids
+
+
+class ReadThrough(Generic[Key]):
+    """Values by id; what is not cached comes from truth. A log consumer of this process."""
+
+    def __init__(self, truth: Truth, directory: Directory[Key], settings: Settings) -> None:
+        self._truth, self._directory = truth, directory
+        self._posts: LeasedCache[int, Post | None] = LeasedCache(settings.posts_cached)
+        self._users: LeasedCache[int, User[Key]] = LeasedCache(settings.users_cached)
+        self._viewers: LeasedCache[int, Viewer] = LeasedCache(settings.relations_cached)
+        self._pulled: LeasedCache[int, Ids] = LeasedCache(1)
+
+    def posts_at(self, positions: Sequence[int]) -> dict[int, Post | None]:
+        """Posts by position; None for one that cannot be decoded, nothing for one that does not exist."""
+        return self._posts.get_many(positions, self._load_posts)
+
+    def users(self, user_ids: Sequence[int]) -> dict[int, User[Key]]:
+        """Users by id."""
+        return self._users.get_many(user_ids, self._load_users)
+
+    def viewer(self, viewer_id: int) -> Viewer:
+        """What decides what this viewer sees."""
+        if viewer_id == LOGGED_OUT:
+            return _viewer(no_relations(LOGGED_OUT))
+        return self._viewers.get(viewer_id, lambda: self._load_viewer(viewer_id))
+
+    def pulled(self) -> Ids:
+        """Authors whose outboxes are merged in at read time."""
+        return self._pulled.get(_PULLED, lambda: self._truth.read(self._truth.pulled.all))
+
+    def apply(self, events: Sequence[Event]) -> None:
+        """Take out what these events changed."""
+        for event in events:
+            self._apply(event)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for cache in (self._posts, self._users, self._viewers, self._pulled):
+            cache.clear()
+
+    def _apply(self, event: Event) -> None:
+        match event.kind:
+            case EventKind.POST_PUBLISHED | EventKind.POST_DELETED:
+                self._posts.discard((event.position,))
+            case EventKind.USER_CHANGED:
+                self._users.discard((event.object_id,))
+            case EventKind.PULL_STARTED | EventKind.PULL_ENDED:
+                self._pulled.discard((_PULLED,))
+            case _:
+                self._viewers.discard((event.actor_id, event.object_id))
+
+    def _load_posts(self, positions: Sequence[int]) -> dict[int, Post | None]:
+        posts, unreadable = self._truth.read(lambda tx: self._truth.posts.at_positions(tx, positions))
+        found: dict[int, Post | None] = {post.position: post for post in posts}
+        return found | dict.fromkeys(unreadable)
+
+    def _load_users(self, user_ids: Sequence[int]) -> dict[int, User[Key]]:
+        rows = self._truth.read(lambda tx: self._truth.users.get_many(tx, user_ids))
+        return {row.id: self._directory.user(row) for row in rows}
+
+    def _load_viewer(self, viewer_id: int) -> Viewer:
+        return _viewer(self._truth.read(lambda tx: self._truth.graph.relations(tx, viewer_id)))
+
+
+def _viewer(relations: Relations) -> Viewer:
+    return Viewer(relations, relations.home_authors())

@@ -1,0 +1,1 @@
+"""Truth in SQLite or PostgreSQL, through SQLAlchemy Core. Nothing else in feedkit imports SQLAlchemy."""

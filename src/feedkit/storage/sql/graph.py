@@ -1,0 +1,112 @@
+"""Associations between users, each beside its inverse row."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from feedkit.idset import Ids, idset
+from feedkit.model import Assoc
+from feedkit.storage.sql.dialects import Dialect
+from feedkit.storage.sql.prepared import Row, Tx
+from feedkit.storage.sql.tables import Tables
+from feedkit.visibility import Relations
+
+_RELATIONS = (Assoc.FOLLOWS, Assoc.BLOCKS, Assoc.BLOCKED_BY, Assoc.MUTES)
+_BLOCKS = (Assoc.BLOCKS, Assoc.BLOCKED_BY)
+
+
+class SqlGraph:
+    """See `feedkit.storage.base.GraphStore`."""
+
+    def __init__(self, tables: Tables, dialect: Dialect) -> None:
+        links = tables.associations
+        self._dialect = dialect
+        prepare = dialect.prepare
+        there = ["id1=from_id", "kind=of_kind", "id2=to_id", "time=now_ms"]
+        back = ["id1=to_id", "kind=inverse", "id2=from_id", "time=now_ms"]
+        self._add = prepare(dialect.insert(links, there, back).on_conflict_do_nothing())
+        self._remove = prepare(_remove_both(links))
+
+        of_one = links.c.id1 == sa.bindparam("from_id")
+        of_kind = of_one & (links.c.kind == sa.bindparam("of_kind"))
+        blocks = of_one & _is_one_of(links.c.kind, _BLOCKS)
+        self._blocked = prepare(
+            sa.select(sa.literal(1)).where(blocks & (links.c.id2 == sa.bindparam("to_id")))
+        )
+        some = sa.select(links.c.id2).where(of_kind).limit(sa.bindparam("at_most")).subquery()
+        self._count = prepare(sa.select(sa.func.count()).select_from(some))
+        relations = of_one & _is_one_of(links.c.kind, _RELATIONS)
+        self._relations = prepare(sa.select(links.c.kind, links.c.id2).where(relations))
+        self._range = prepare(
+            sa.select(links.c.id2)
+            .where(of_kind & (links.c.id2 > sa.bindparam("after")))
+            .order_by(links.c.id2)
+            .limit(sa.bindparam("at_most"))
+        )
+        self._among = prepare(
+            sa.select(links.c.id2).where(of_kind & dialect.is_in(links.c.id2, "ids")).order_by(links.c.id2)
+        )
+        self._audiences = prepare(
+            sa.select(links.c.id1, links.c.id2)
+            .where(dialect.is_in(links.c.id1, "ids"), links.c.kind == Assoc.FOLLOWED_BY.value)
+            .limit(sa.bindparam("at_most"))
+        )
+
+    def add(self, tx: Tx, id1: int, kind: Assoc, id2: int, now_ms: int) -> bool:
+        return self._add.run(tx, {**_pair(id1, kind, id2), "now_ms": now_ms}) > 0
+
+    def remove(self, tx: Tx, id1: int, kind: Assoc, id2: int) -> bool:
+        return self._remove.run(tx, _pair(id1, kind, id2)) > 0
+
+    def lock_pair(self, tx: Tx, id1: int, id2: int) -> None:
+        self._dialect.lock(tx, f"pair:{min(id1, id2)}:{max(id1, id2)}")
+
+    def is_blocked(self, tx: Tx, id1: int, id2: int) -> bool:
+        return self._blocked.first(tx, {"from_id": id1, "to_id": id2}) is not None
+
+    def count(self, tx: Tx, id1: int, kind: Assoc, at_most: int) -> int:
+        return int(self._count.scalar(tx, {"from_id": id1, "of_kind": kind.value, "at_most": at_most}))
+
+    def relations(self, tx: Tx, viewer_id: int) -> Relations:
+        held: dict[str, list[int]] = {kind.value: [] for kind in _RELATIONS}
+        for kind, other in self._relations.rows(tx, {"from_id": viewer_id}):
+            held[kind].append(other)
+        return Relations(
+            viewer_id,
+            followees=idset(held[Assoc.FOLLOWS]),
+            blocked=idset(held[Assoc.BLOCKS] + held[Assoc.BLOCKED_BY]),
+            muted=idset(held[Assoc.MUTES]),
+        )
+
+    def range(self, tx: Tx, id1: int, kind: Assoc, after: int, limit: int) -> Ids:
+        chunk = {"from_id": id1, "of_kind": kind.value, "after": after, "at_most": limit}
+        return np.array(self._range.column(tx, chunk), dtype=np.int64)
+
+    def among(self, tx: Tx, id1: int, kind: Assoc, others: Ids) -> Ids:
+        pairs = {"from_id": id1, "of_kind": kind.value, "ids": self._dialect.bind_ids(others)}
+        return np.array(self._among.column(tx, pairs), dtype=np.int64)
+
+    def small_audiences(self, tx: Tx, authors: Sequence[int], limit: int) -> list[Row] | None:
+        pairs = self._audiences.rows(tx, {"ids": self._dialect.bind_ids(authors), "at_most": limit + 1})
+        return None if len(pairs) > limit else pairs
+
+
+def _pair(id1: int, kind: Assoc, id2: int) -> dict[str, Any]:
+    return {"from_id": id1, "of_kind": kind.value, "inverse": kind.inverse.value, "to_id": id2}
+
+
+def _is_one_of(column: sa.Column[str], kinds: Sequence[Assoc]) -> Any:
+    """Spelt out, since an IN is completed at every execution."""
+    return sa.or_(*(column == kind.value for kind in kinds))
+
+
+def _remove_both(links: sa.Table) -> Any:
+    there, back = (
+        (links.c.id1 == sa.bindparam(id1))
+        & (links.c.kind == sa.bindparam(kind))
+        & (links.c.id2 == sa.bindparam(id2))
+        for id1, kind, id2 in (("from_id", "of_kind", "to_id"), ("to_id", "inverse", "from_id"))
+    )
+    return links.delete().where(there | back)

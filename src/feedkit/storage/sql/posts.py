@@ -1,0 +1,230 @@
+"""Posts and their media."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import attrs
+import numpy as np
+import sqlalchemy as sa
+
+from feedkit.clock import from_ms, to_ms
+from feedkit.errors import Conflict
+from feedkit.ids import MAX_ID
+from feedkit.idset import Ids
+from feedkit.model import Audience, Media, Post, PostStatus
+from feedkit.storage.entries import Entries, merge, of_rows
+from feedkit.storage.sql.dialects import Dialect, columns
+from feedkit.storage.sql.prepared import Prepared, Tx
+from feedkit.storage.sql.tables import Tables, posts_that_stand
+
+
+class _PostRow(NamedTuple):
+    """A row of posts, as it is stored."""
+
+    id: int
+    position: int
+    author_id: int
+    created_at: int
+    kind: str
+    schema_version: int
+    text: str
+    extra: str
+    status: str
+    audience: str
+    ref: str | None
+    reply_to: int | None
+    media_count: int
+    published_at: int | None
+    deleted_at: int | None
+
+
+_POST = _PostRow._fields
+_MEDIA = ("post_id", "ordinal", *(field.name for field in attrs.fields(Media)))
+
+
+class SqlPosts:
+    """See `feedkit.storage.base.PostStore`."""
+
+    def __init__(self, tables: Tables, dialect: Dialect) -> None:
+        posts, media = tables.posts, tables.post_media
+        self._bind = dialect.bind_ids
+        prepare = dialect.prepare
+        self._insert = prepare(dialect.insert(posts, [column.name for column in posts.columns]))
+        self._insert_media = prepare(dialect.insert(media, [column.name for column in media.columns]))
+        self._ref_taken = prepare(sa.select(posts.c.id).where(posts.c.ref == sa.bindparam("ref")))
+        whole = sa.select(*columns(posts, _POST))
+        self._by_id = prepare(whole.where(dialect.is_in(posts.c.id, "ids")))
+        self._by_position = prepare(whole.where(dialect.is_in(posts.c.position, "ids")))
+        self._media_of = prepare(
+            sa.select(*columns(media, _MEDIA))
+            .where(dialect.is_in(media.c.post_id, "ids"))
+            .order_by(media.c.post_id, media.c.ordinal)
+        )
+        self._delete = prepare(_delete(posts))
+        self._recent = prepare(
+            _newest_of_each(posts, dialect, lambda one: posts_that_stand(one) & _goes_to_viewer(one))
+        )
+        self._newest_of_each = prepare(_newest_of_each(posts, dialect, posts_that_stand))
+
+    def insert(self, tx: Tx, post: Post) -> None:
+        if post.ref is not None and self._ref_taken.first(tx, {"ref": post.ref}):
+            raise _ref_conflict()
+        try:
+            self._insert.run(tx, _to_row(post))
+        except sa.exc.IntegrityError as error:
+            if post.ref is None:
+                raise
+            raise _ref_conflict() from error  # another transaction took it after we looked
+        if post.media:
+            self._insert_media.run_many(tx, _media_rows(post))
+
+    def get_many(self, tx: Tx, post_ids: Sequence[int]) -> tuple[list[Post], int]:
+        posts, unreadable = self._load(tx, self._by_id, post_ids)
+        return posts, len(unreadable)
+
+    def at_positions(self, tx: Tx, positions: Sequence[int]) -> tuple[list[Post], list[int]]:
+        return self._load(tx, self._by_position, positions)
+
+    def delete(self, tx: Tx, post_id: int, author_id: int, now_ms: int) -> tuple[int, Audience] | None:
+        row = self._delete.first(tx, {"post_id": post_id, "by_author": author_id, "now_ms": now_ms})
+        return None if row is None else (row[0], Audience(row[1]))
+
+    def recent(self, tx: Tx, authors: Ids, *, before: int, floor: int, limit: int, viewer_id: int) -> Entries:
+        """Merge the newest few of each author, and ask again only those who may have more above the cut.
+
+        The threshold algorithm of Fagin, Lotem and Naor (2003), with batches.
+        """
+        found: list[Entries] = []
+        each = limit if len(authors) == 1 else min(limit, 4 + 2 * limit // max(len(authors), 1))
+        while len(authors):
+            bounds = {"before": before, "floor": floor, "each": each, "limit": limit, "viewer": viewer_id}
+            part = of_rows(self._recent.rows(tx, {"authors": self._bind(authors), **bounds}))
+            found.append(part)
+            merged = merge(found)
+            cut = int(merged.positions[limit - 1]) if len(merged) >= limit else floor
+            authors = _may_have_more(part, each, cut) if each < limit else authors[:0]
+            each = min(limit, each * 4)
+        return merge(found)[:limit]
+
+    def newest_of_each(self, tx: Tx, authors: Ids, each: int) -> Entries:
+        bounds = {"before": MAX_ID, "floor": 0, "each": each, "limit": each * len(authors)}
+        return of_rows(self._newest_of_each.rows(tx, {"authors": self._bind(authors), **bounds}))
+
+    def _load(self, tx: Tx, statement: Prepared, keys: Sequence[int]) -> tuple[list[Post], list[int]]:
+        rows = [_PostRow(*row) for row in statement.rows(tx, {"ids": self._bind(keys)})]
+        with_media = [row.id for row in rows if row.media_count]
+        media = self._load_media(tx, with_media) if with_media else {}
+        posts, unreadable = [], []
+        for row in rows:
+            try:
+                posts.append(_to_post(row, media.get(row.id, ())))
+            except (ValueError, TypeError, OverflowError, RecursionError):
+                unreadable.append(row.position)
+        return posts, unreadable
+
+    def _load_media(self, tx: Tx, post_ids: Sequence[int]) -> dict[int, tuple[Media, ...]]:
+        media: dict[int, tuple[Media, ...]] = {}
+        for post_id, _ordinal, *fields in self._media_of.rows(tx, {"ids": self._bind(post_ids)}):
+            media[post_id] = (*media.get(post_id, ()), Media(*fields))
+        return media
+
+
+def _delete(posts: sa.Table) -> Any:
+    standing = (
+        (posts.c.id == sa.bindparam("post_id"))
+        & (posts.c.author_id == sa.bindparam("by_author"))
+        & posts.c.deleted_at.is_(None)
+    )
+    gone = posts.update().where(standing).values(deleted_at=sa.bindparam("now_ms"))
+    return gone.returning(posts.c.position, posts.c.audience)
+
+
+def _newest_of_each(posts: sa.Table, dialect: Dialect, condition: Callable[[sa.FromClause], Any]) -> Any:
+    """(position, author_id) of the newest `:each` of every author in `:authors`, the newest `:limit` of all."""
+    authors = dialect.id_rows("authors")
+    one = posts.alias("one")
+    newest = (
+        sa.select(one.c.position)
+        .where(
+            one.c.author_id == authors.c.value,
+            one.c.position < sa.bindparam("before"),
+            one.c.position >= sa.bindparam("floor"),
+            condition(one),
+        )
+        .order_by(one.c.position.desc())
+        .limit(sa.bindparam("each"))
+    )
+    if dialect.name == "postgresql":
+        each = newest.lateral("each_author")
+        entries = sa.select(each.c.position, authors.c.value).select_from(authors.join(each, sa.true()))
+    else:
+        # SQLite has no LATERAL; a correlated IN on the unique position is planned as the same nested loop.
+        each_author = posts.c.position.in_(newest.correlate(authors))
+        entries = sa.select(posts.c.position, authors.c.value).select_from(authors.join(posts, each_author))
+    return entries.order_by(sa.desc("position")).limit(sa.bindparam("limit"))
+
+
+def _goes_to_viewer(posts: sa.FromClause) -> Any:
+    return (posts.c.audience != Audience.ONLY_ME.value) | (posts.c.author_id == sa.bindparam("viewer"))
+
+
+def _may_have_more(part: Entries, each: int, cut: int) -> Ids:
+    authors, last, counts = np.unique(part.authors[::-1], return_index=True, return_counts=True)
+    oldest = part.positions[::-1][last]
+    return authors[(counts >= each) & (oldest > cut)]
+
+
+def _to_row(post: Post) -> dict[str, Any]:
+    return {
+        "id": post.id,
+        "position": post.position,
+        "ref": post.ref,
+        "author_id": post.author_id,
+        "kind": post.kind,
+        "schema_version": post.schema_version,
+        "text": post.text,
+        "extra": post.extra_json,
+        "status": post.status.value,
+        "audience": post.audience.value,
+        "reply_to": post.reply_to,
+        "media_count": len(post.media),
+        "created_at": to_ms(post.created_at),
+        "published_at": None if post.published_at is None else to_ms(post.published_at),
+        "deleted_at": None,
+    }
+
+
+def _media_rows(post: Post) -> list[dict[str, Any]]:
+    return [
+        {"post_id": post.id, "ordinal": ordinal, "status": "ready", **media.to_dict()}
+        for ordinal, media in enumerate(post.media)
+    ]
+
+
+def _to_post(row: _PostRow, media: tuple[Media, ...]) -> Post:
+    if row.extra != "{}" and not isinstance(json.loads(row.extra), dict):
+        raise ValueError("extra is not an object")
+    return Post(
+        id=row.id,
+        position=row.position,
+        author_id=row.author_id,
+        created_at=from_ms(row.created_at),
+        kind=row.kind,
+        schema_version=row.schema_version,
+        text=row.text,
+        extra_json=row.extra,
+        status=PostStatus(row.status),
+        audience=Audience(row.audience),
+        ref=row.ref,
+        reply_to=row.reply_to,
+        media=media,
+        published_at=None if row.published_at is None else from_ms(row.published_at),
+        deleted_at=None if row.deleted_at is None else from_ms(row.deleted_at),
+    )
+
+
+def _ref_conflict() -> Conflict:
+    return Conflict(
+        "ref is taken by another post of this feed; a ref names one post only, choose another", argument="ref"
+    )

@@ -1,0 +1,119 @@
+"""Statements that are compiled once and run on the driver's own cursor.
+
+SQLAlchemy Core needs 40-60 us to execute a statement that it has compiled and cached already; SQLite
+itself needs 3-8 us for one of ours. So statements are written and compiled with Core, and its
+connections, pools and errors stay, but each execution goes straight to the driver.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from operator import itemgetter
+from typing import Any
+
+import sqlalchemy as sa
+
+Row = tuple[Any, ...]
+
+
+class Tx:
+    """A connection of the driver, inside a transaction or for reading: what statements run on.
+
+    `invalidate` takes it out of its pool when it turns out to be broken.
+    """
+
+    __slots__ = ("invalidate", "raw")
+
+    def __init__(self, raw: Any, invalidate: Callable[[Any], None]) -> None:
+        self.raw = raw
+        self.invalidate = invalidate
+
+
+class Prepared:
+    """One statement for one kind of database. Parameters are plain ints, strings, bytes or None.
+
+    Values that are written into the statement are bound along; parameters that are left out are None.
+    """
+
+    def __init__(self, statement: Any, dialect: sa.Dialect) -> None:
+        self._statement, self._dialect = statement, dialect
+
+    def rows(self, tx: Tx, parameters: Mapping[str, Any] = {}) -> list[Row]:
+        """All rows."""
+        rows: list[Row] = self._run(tx, parameters).fetchall()
+        return rows
+
+    def first(self, tx: Tx, parameters: Mapping[str, Any] = {}) -> Row | None:
+        """The first row, or None."""
+        rows = self.rows(tx, parameters)
+        return rows[0] if rows else None
+
+    def scalar(self, tx: Tx, parameters: Mapping[str, Any] = {}) -> Any:
+        """The first column of the first row, or None."""
+        row = self.first(tx, parameters)
+        return None if row is None else row[0]
+
+    def column(self, tx: Tx, parameters: Mapping[str, Any] = {}) -> list[Any]:
+        """The first column of all rows."""
+        return [row[0] for row in self.rows(tx, parameters)]
+
+    def run(self, tx: Tx, parameters: Mapping[str, Any] = {}) -> int:
+        """Execute, and tell how many rows were changed."""
+        return int(self._run(tx, parameters).rowcount)
+
+    def run_many(self, tx: Tx, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Execute once for each of `rows`."""
+        self._execute(tx, "executemany", [self._bound(row) for row in rows])
+
+    def _run(self, tx: Tx, parameters: Mapping[str, Any]) -> Any:
+        return self._execute(tx, "execute", self._bound(parameters))
+
+    def _execute(self, tx: Tx, method: str, bound: Any) -> Any:
+        try:
+            cursor = tx.raw.cursor()
+            getattr(cursor, method)(self._sql, bound)
+        except self._dialect.loaded_dbapi.Error as error:
+            raise translated(error, self._dialect, tx, self._sql) from error
+        return cursor
+
+    def _bound(self, parameters: Mapping[str, Any]) -> Any:
+        values = {**self._constants, **parameters}
+        return values if self._in_order is None else self._in_order(values)
+
+    @cached_property
+    def _compiled(self) -> Any:
+        return self._statement.compile(dialect=self._dialect)
+
+    @cached_property
+    def _sql(self) -> str:
+        return str(self._compiled)
+
+    @cached_property
+    def _constants(self) -> dict[str, Any]:
+        return dict(self._compiled.params)
+
+    @cached_property
+    def _in_order(self) -> Callable[[Mapping[str, Any]], Sequence[Any]] | None:
+        """What picks the values in the order of a statement with positional parameters."""
+        if not self._compiled.positional:
+            return None
+        names = self._compiled.positiontup
+        if len(names) > 1:
+            return itemgetter(*names)
+        return lambda values: [values[name] for name in names]
+
+
+def translated(error: Any, dialect: sa.Dialect, tx: Tx, sql: str) -> BaseException:
+    """A driver's error as SQLAlchemy would raise it; a connection that broke leaves its pool."""
+    broken = dialect.is_disconnect(error, tx.raw, None)
+    if broken:
+        tx.invalidate(error)
+    wrapped: BaseException = sa.exc.DBAPIError.instance(
+        sql,
+        None,  # parameters may hold what users wrote
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=broken,
+        dialect=dialect,
+    )
+    return wrapped

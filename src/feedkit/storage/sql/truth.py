@@ -1,0 +1,91 @@
+"""The SQL driver of truth: one engine, one transaction at a time, one small store per noun."""
+
+import sqlalchemy as sa
+
+from feedkit.errors import ConfigurationError, KeyTypeMismatch, SchemaMissing
+from feedkit.settings import Settings
+from feedkit.storage import base
+from feedkit.storage.sql.counts import SqlCounts
+from feedkit.storage.sql.database import Database
+from feedkit.storage.sql.events import SqlEvents
+from feedkit.storage.sql.graph import SqlGraph
+from feedkit.storage.sql.install import SqlInstall, SqlNodes
+from feedkit.storage.sql.posts import SqlPosts
+from feedkit.storage.sql.prepared import Tx
+from feedkit.storage.sql.pulled import SqlPulled
+from feedkit.storage.sql.tables import SCHEMA_VERSION, Tables
+from feedkit.storage.sql.users import SqlUsers
+
+
+class SqlTruth:
+    """See `feedkit.storage.base.Truth`.
+
+    Args:
+        target: a database URL, `memory://`, or the host's own Engine.
+        namespace: prefix of every table name.
+        settings: retries, time-outs and SQLite's `synchronous`.
+    """
+
+    def __init__(self, target: "str | sa.URL | sa.Engine", namespace: str, settings: Settings) -> None:
+        self._database = Database(target, namespace, settings)
+        self._tables = Tables(namespace)
+        both = (self._tables, self._database.dialect)
+        self.users: base.UserStore = SqlUsers(*both)
+        self.posts: base.PostStore = SqlPosts(*both)
+        self.graph: base.GraphStore = SqlGraph(*both)
+        self.counts: base.CountStore = SqlCounts(*both)
+        self.events: base.EventStore = SqlEvents(*both)
+        self.pulled: base.PulledStore = SqlPulled(*both)
+        self.nodes: base.NodeStore = SqlNodes(*both)
+        self._install = SqlInstall(*both)
+        self.install: base.InstallStore = self._install
+        self.read = self._database.read
+        self.write = self._database.write
+        self.join = self._database.join
+        self.try_write = self._database.try_write
+        self.version = self._database.version
+        self.close = self._database.close
+        self.before_fork = self._database.before_fork
+        self.after_fork = self._database.after_fork
+        self.forget = self._database.forget
+
+        self.one_writer = self.embedded
+
+    @property
+    def embedded(self) -> bool:
+        """Whether this is SQLite, where the schema is made without being asked for."""
+        return self._database.dialect.name == "sqlite"
+
+    def migrate(self, key_type: str, now_ms: int) -> None:
+        self._database.create(self._tables.metadata)
+        self.write(lambda tx: self._found(tx, key_type, now_ms))
+
+    def _found(self, tx: Tx, key_type: str, now_ms: int) -> None:
+        self._database.dialect.lock(tx, "migrate")
+        self._install.found(tx, key_type)
+        check_facts(self.install.facts(tx), key_type)
+        if not self.install.cursor_keys(tx):
+            self.install.add_cursor_key(tx, now_ms, keep=1)
+
+
+def check_facts(facts: dict[str, str], key_type: str) -> None:
+    """Refuse a database that was made for another key type, or by a newer feedkit.
+
+    Raises:
+        KeyTypeMismatch: users are named by another type there.
+        SchemaMissing: the schema is older than this code needs.
+        ConfigurationError: the schema is newer than this code can read.
+    """
+    stored = facts["key_type"]
+    if stored != key_type:
+        raise KeyTypeMismatch(
+            f"key: this database names users by {stored}, not by {key_type}; pass key={stored} to connect()",
+            argument="key",
+        )
+    version = int(facts["schema_version"])
+    if version < SCHEMA_VERSION:
+        raise SchemaMissing()
+    if version > SCHEMA_VERSION + 1:
+        raise ConfigurationError(
+            f"the database has schema {version}, this feedkit reads {SCHEMA_VERSION}; upgrade the feedkit package"
+        )

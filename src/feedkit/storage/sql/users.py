@@ -1,0 +1,57 @@
+"""Users, and the directory from the host's keys to ids."""
+
+from collections.abc import Mapping, Sequence
+
+import sqlalchemy as sa
+
+from feedkit.model import UserStatus
+from feedkit.storage.base import UserRow
+from feedkit.storage.sql.dialects import Dialect, columns
+from feedkit.storage.sql.prepared import Tx
+from feedkit.storage.sql.tables import Tables
+
+_PATCHABLE = ("handle", "display_name", "time_zone")
+
+
+class SqlUsers:
+    """See `feedkit.storage.base.UserStore`."""
+
+    def __init__(self, tables: Tables, dialect: Dialect) -> None:
+        users = tables.users
+        self._bind = dialect.bind_ids
+        self._by_key = dialect.prepare(sa.select(users.c.id).where(users.c.key == sa.bindparam("of_key")))
+        mine = users.c.id == sa.bindparam("user_id")
+        self._patch = {
+            name: dialect.prepare(users.update().where(mine).values({name: sa.bindparam("new_value")}))
+            for name in _PATCHABLE
+        }
+        new = dialect.insert(users, ["id", "key", "status", "created_at"])
+        self._add = dialect.prepare(new.on_conflict_do_nothing())
+        whole = sa.select(*columns(users, ["id", "key", "handle", "display_name", "time_zone", "status"]))
+        self._by_id = dialect.prepare(whole.where(dialect.is_in(users.c.id, "ids")))
+        after = sa.select(users.c.id).where(users.c.id > sa.bindparam("after"))
+        self._after = dialect.prepare(after.order_by(users.c.id).limit(sa.bindparam("at_most")))
+
+    def ids_of(self, tx: Tx, keys: Sequence[bytes]) -> dict[bytes, int]:
+        found = {key: self._by_key.scalar(tx, {"of_key": key}) for key in keys}
+        return {key: user_id for key, user_id in found.items() if user_id is not None}
+
+    def add(self, tx: Tx, rows: Mapping[int, bytes | None], now_ms: int) -> None:
+        status = UserStatus.ACTIVE.value
+        self._add.run_many(
+            tx,
+            [
+                {"id": user_id, "key": key, "status": status, "created_at": now_ms}
+                for user_id, key in rows.items()
+            ],
+        )
+
+    def patch(self, tx: Tx, user_id: int, fields: Mapping[str, str | None]) -> None:
+        for name, value in fields.items():
+            self._patch[name].run(tx, {"user_id": user_id, "new_value": value})
+
+    def get_many(self, tx: Tx, user_ids: Sequence[int]) -> list[UserRow]:
+        return [UserRow(*row) for row in self._by_id.rows(tx, {"ids": self._bind(user_ids)})]
+
+    def ids_after(self, tx: Tx, after: int, limit: int) -> list[int]:
+        return self._after.column(tx, {"after": after, "at_most": limit})

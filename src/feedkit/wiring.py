@@ -1,0 +1,72 @@
+"""What a host asked for in `connect`, checked. It holds nothing open."""
+
+import re
+from typing import Any, Generic
+
+import attrs
+
+from feedkit.clock import Clock, SystemClock
+from feedkit.errors import ConfigurationError, shown
+from feedkit.fanout.policy import FanoutPolicy, Hybrid
+from feedkit.model import Key
+from feedkit.settings import Settings
+from feedkit.storage.directory import KEY_TYPES
+
+_NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,23}")  # leaves room for the longest name of a table or index
+_DELIVER = ("inline", "thread")
+_EXAMPLES = {"clock": "feedkit.SystemClock()", "policy": "feedkit.Hybrid()"}
+
+
+@attrs.frozen(kw_only=True)
+class Wiring(Generic[Key]):
+    """The parts of one feed."""
+
+    target: Any
+    key: type[Key]
+    namespace: str
+    policy: FanoutPolicy
+    settings: Settings
+    clock: Clock
+    deliver: str
+
+
+def wire(
+    target: Any,
+    *,
+    key: type[Key],
+    namespace: str,
+    policy: FanoutPolicy | None,
+    settings: Any,
+    clock: Clock | None,
+    deliver: str,
+) -> Wiring[Key]:
+    """The wiring of these arguments of `connect`. Raises ConfigurationError."""
+    if not any(key is known for known in KEY_TYPES):
+        message = (
+            f"key must be str, int or uuid.UUID, got {shown(key)}; pass the type of your users' primary key"
+        )
+        raise ConfigurationError(message, argument="key")
+    if not _NAMESPACE.fullmatch(str(namespace)):
+        message = "namespace must be 1..24 characters of a-z, 0-9 and _ that start with a letter"
+        raise ConfigurationError(message, argument="namespace")
+    if deliver not in _DELIVER:
+        message = f"deliver must be one of {', '.join(_DELIVER)}; got {shown(deliver)}"
+        raise ConfigurationError(message, argument="deliver")
+    if settings is not None and not isinstance(settings, Settings):
+        message = f"settings must be a feedkit.Settings, got {type(settings).__name__}; pass Settings(...)"
+        raise ConfigurationError(message, argument="settings")
+    for name, part, method in (("clock", clock, "now_ms"), ("policy", policy, "route")):
+        if part is not None and (isinstance(part, type) or not hasattr(part, method)):
+            message = (
+                f"{name} must be an object with {method}(), such as {_EXAMPLES[name]}; got {shown(part)}"
+            )
+            raise ConfigurationError(message, argument=name)
+    return Wiring(
+        target=target,
+        key=key,
+        namespace=namespace,
+        policy=policy or Hybrid(),
+        settings=settings or Settings(),
+        clock=clock or SystemClock(),
+        deliver=deliver,
+    )

@@ -1,0 +1,86 @@
+"""Fixtures that every test may use: real databases, and a watch over leaked threads."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.servers import ServerUnavailable, connections_left, fresh_database, run_postgres
+
+IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
+POSTGRES_FIXTURES = {"postgres_url", "postgres_database"}
+# Threads of the test tools themselves, by the start of their names.
+TOOL_THREADS = ("execnet", "pytest_timeout")
+
+# Time limits per example measure the machine; each test has a time limit as a whole.
+hypothesis.settings.register_profile("feedkit", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("feedkit")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if POSTGRES_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.postgres)
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A real PostgreSQL server of this test process: the URL of its database `postgres`."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(run_postgres())
+        except ServerUnavailable as error:
+            if IN_CI:
+                pytest.fail(str(error), pytrace=False)
+            pytest.skip(str(error))
+        yield url
+
+
+@pytest.fixture
+def postgres_database(postgres_url: str) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database; a test that stays connected to it fails."""
+    with fresh_database(postgres_url) as url:
+        yield url
+        left = connections_left(url)
+    if left:
+        pytest.fail("connections left open:\n" + "\n".join(left), pytrace=False)
+
+
+@pytest.fixture(params=["sqlite-file", "memory", pytest.param("postgres", marks=pytest.mark.postgres)])
+def backend_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of an empty truth, once per driver."""
+    if request.param == "sqlite-file":
+        return f"sqlite:///{tmp_path / 'feedkit.db'}"
+    if request.param == "memory":
+        return "memory://"
+    url: str = request.getfixturevalue("postgres_database")
+    return url
+
+
+@pytest.fixture(autouse=True)
+def _no_leaked_threads() -> Iterator[None]:
+    before = set(threading.enumerate())
+    yield
+    if left := threads_left(before):
+        pytest.fail(f"threads left running: {', '.join(left)}", pytrace=False)
+
+
+def threads_left(before: set[threading.Thread], *, grace_s: float = 2.0) -> list[str]:
+    """Names of threads that were started since `before` and do not end within the grace period."""
+    deadline = time.monotonic() + grace_s
+    while True:
+        left = [
+            thread.name
+            for thread in threading.enumerate()
+            if thread not in before and not thread.name.startswith(TOOL_THREADS)
+        ]
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(0.01)

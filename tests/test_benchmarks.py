@@ -1,0 +1,79 @@
+"""The benchmarks run and report what they promise. Their figures are taken elsewhere, on a quiet machine."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+NAMES = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
+SHARED = {"benchmark", "quick", "rounds", "machine"}
+
+KEYS = {
+    "home": {
+        "backend",
+        "home_p50_us",
+        "home_p99_us",
+        "page_10_p50_us",
+        "deep_home_p50_us",
+        "cold_home_p50_us",
+        "fresh_home_p50_us",
+        "pull_home_p50_us",
+        "pull_ratio",
+        "sql_home_p50_us",
+        "sql_scan_p50_us",
+        "ratio",
+        "inbox_entries",
+        "pages_verified",
+    },
+    "publish": {
+        "publish_p50_us",
+        "publish_p99_us",
+        "p99_growth",
+        "as_it_comes_p99_us",
+        "deliver_per_s",
+        "deliver_batch_per_s",
+        "drain_ms",
+        "resident_inboxes",
+    },
+    "inboxes": {
+        f"{way}_{what}" for way in ("packed", "sorted", "heap", "dict") for what in ("deliver_per_s", "bytes")
+    },
+}
+MORE = {"home": ["--backend", "embedded"]}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_last_line_is_one_json_object_with_the_promised_keys(name: str, tmp_path: Path) -> None:
+    # --smoke goes through everything on a world too small for the figures to mean anything
+    lines = run(name, "--quick", "--json", "--smoke", "--rounds", "2", *MORE.get(name, []), cwd=tmp_path)
+
+    report = json.loads(lines[-1])
+    assert report["benchmark"] == name
+    assert report.keys() >= SHARED | KEYS.get(name, set())
+    assert report["machine"].keys() >= {"cpu", "cpus", "python", "sqlite", "numpy", "sqlalchemy"}
+    assert all(is_figure(value) for key, value in report.items() if key.endswith(("_us", "_per_s", "ratio")))
+    assert not any(line.startswith("{") for line in lines[:-1])
+
+
+def test_without_json_it_is_a_table(tmp_path: Path) -> None:
+    lines = run("inboxes", "--quick", "--smoke", "--rounds", "1", cwd=tmp_path)
+
+    assert lines[0].startswith("packed")
+    assert not any(line.startswith("{") for line in lines)
+
+
+def run(name: str, *arguments: str, cwd: Path) -> list[str]:
+    """The lines of its output. It runs as a script does, from anywhere and without PYTHONPATH."""
+    script = [sys.executable, "-W", "error", str(FOLDER / f"{name}.py"), *arguments]
+    done = subprocess.run(script, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def is_figure(value: Any) -> bool:
+    values = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    return all(isinstance(one, (int, float)) and one > 0 for one in values)

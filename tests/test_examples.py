@@ -1,0 +1,34 @@
+"""The examples do what they say."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def test_quickstart(tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-W", "error", str(EXAMPLES / "quickstart.py"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines() == [
+        "bob: Welcome",
+        "ada: For those who follow me",
+        "ada: Hello, Wednesday",
+        "ada: Hello, Tuesday",
+        "ada: Hello, Monday",
+        "ada has 1 follower and shows 3 posts",
+        "For those who follow me",
+        "logged out: post_id names no post that this viewer can see",
+    ]
+    assert (tmp_path / "social.db").exists()
+
+
+def test_every_example_is_tested() -> None:
+    tested = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} <= tested

@@ -1,0 +1,282 @@
+"""The engine against the model of `feedkit.testing`, over every database and policy.
+
+Each run begins with a story that is told the same way every time and goes wherever it hurts; then
+Hypothesis makes up its own. The tally proves that both have been where they should.
+"""
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import attrs
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+import feedkit
+from feedkit import Hybrid, PullAll, PushAll
+from feedkit.fanout.delivery import Delivery
+from feedkit.model import Event, EventKind
+from feedkit.reading.sources import Source
+from feedkit.storage.readthrough import ReadThrough
+from feedkit.storage.sql.tables import Tables
+from feedkit.testing.machine import SMALL, TINY, FeedMachine, make_machine
+
+pytestmark = pytest.mark.timeout(900)  # a failure takes its time to be told as briefly as it can be
+
+POLICIES: dict[str, Callable[[], Any]] = {
+    "push": PushAll,
+    "pull": PullAll,
+    "hybrid": lambda: Hybrid(pull_above=2, resume_below=2),
+}
+FAST = [attrs.evolve(one, sqlite_synchronous="OFF") for one in (TINY, SMALL)]
+
+
+def run(machine: type[FeedMachine], *, examples: int) -> None:
+    """Let Hypothesis drive it, and print what it went through."""
+    given = settings(
+        max_examples=examples,
+        stateful_step_count=40,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        phases=set(Phase) - {Phase.explain},
+    )
+    run_state_machine_as_test(machine, settings=given)
+    print(dict(machine.tally))
+
+
+# the databases
+
+
+@pytest.fixture
+def sqlite_machine(tmp_path: Path) -> Callable[..., type[FeedMachine]]:
+    def open_feed(example: str, **kwargs: Any) -> feedkit.Feed[str]:
+        return feedkit.connect(f"sqlite:///{tmp_path / example}.db", deliver="inline", **kwargs)
+
+    def finished(example: str) -> None:
+        for path in tmp_path.glob(f"{example}.db*"):
+            path.unlink()
+
+    def make(policy: str, **kwargs: Any) -> type[FeedMachine]:
+        given = {"open_feed": open_feed, "settings": FAST, "finished": finished, **kwargs}
+        return make_machine(policy=POLICIES[policy], **given)
+
+    return make
+
+
+def memory_machine(policy: str) -> type[FeedMachine]:
+    def open_feed(example: str, **kwargs: Any) -> feedkit.Feed[str]:
+        return feedkit.connect("memory://", deliver="inline", **kwargs)
+
+    return make_machine(open_feed, policy=POLICIES[policy], settings=FAST[:1])
+
+
+@pytest.fixture
+def postgres_machine(postgres_database: str) -> Iterator[Callable[..., type[FeedMachine]]]:
+    """Here transactions of the host's stay open while everybody goes on."""
+    engine = sa.create_engine(postgres_database)
+
+    def open_feed(example: str, **kwargs: Any) -> feedkit.Feed[str]:
+        feed = feedkit.connect(postgres_database, namespace=example, deliver="inline", **kwargs)
+        feed.migrate()
+        return feed
+
+    @contextlib.contextmanager
+    def transaction(example: str) -> Iterator[sa.Connection]:
+        with engine.connect() as connection:
+            connection.execute(sa.text("SET lock_timeout = '2s'"))
+            connection.commit()
+            yield connection
+
+    def finished(example: str) -> None:
+        with engine.begin() as connection:
+            names = ", ".join(f'"{table}"' for table in Tables(example).metadata.tables)
+            connection.execute(sa.text(f"DROP TABLE IF EXISTS {names}"))
+
+    yield lambda policy: make_machine(
+        open_feed, policy=POLICIES[policy], transaction=transaction, finished=finished
+    )
+    engine.dispose()
+
+
+# the story
+
+
+def tell(machine: type[FeedMachine]) -> set[EventKind]:
+    """Take one machine through everything that a run must not miss; what its log holds in the end."""
+    world = machine()
+    try:
+        live_through(world, transactions=machine.transaction is not None)
+        truth = world.feeds[0].runtime().truth
+        events = truth.read(lambda tx: truth.events.after(tx, 0, 1_000))
+    except BaseException:
+        world.close()
+        raise
+    world.teardown()
+    return {event.kind for event in events}
+
+
+def live_through(world: FeedMachine, *, transactions: bool) -> None:
+    world.populate(stars={"ada"}, follows=[("bob", "cyd"), ("cyd", "bob")], process=0)
+    for process in (0, 1):
+        world.burst(author="ada", audience="public", n=14, process=process)
+        world.burst(author="cyd", audience="followers", n=3, process=process)
+        world.burst(author="bob", audience="only_me", n=2, process=process)
+        world.begin_walk(viewer="bob", author=None, nobody=False, limit=3, process=process)
+    world.burst(author="dee", audience="followers", n=12, process=1)
+    world.relate(verb="follow", actor="bob", other="dee", look=True, process=1, reader=0)
+    world.relate(verb="mute", actor="bob", other="cyd", look=True, process=1, reader=0)
+    world.continue_walk(pick=0, pages=2, limit=5, process=1)
+    world.burst(author="ada", audience="public", n=5, process=0)
+    world.poll(pick=0, limit=2, at_once=False, process=1)
+    for size in (1, 4, 4, 1, 1):  # across the threshold of a hybrid, and back
+        world.crowd(other="eve", size=size, audience="public", process=0, reader=1)
+        world.move_clock(seconds=2 * 3_600, process=0)
+        world.move_clock(seconds=2 * 3_600, process=1)
+    for what in ("wipe", "drain", "check", "reopen"):
+        world.upkeep(what=what, process=1)
+    world.move_clock(seconds=-10, process=1)
+    world.burst(author="ada", audience="followers", n=12, process=1)
+    for pick in range(4):
+        world.delete(pick=pick, who="bob", mine=True, process=pick % 2, reader=0)
+    if transactions:
+        world.open_transaction()
+        world.publish_in_transaction(author="dee", audience="public", n=2, process=0)
+        world.publish(author="ada", audience="public", parent=None, process=1)
+        world.compare_everything(process=1)
+        world.end_transaction(keep=True)
+    world.relate(verb="block", actor="bob", other="ada", look=True, process=0, reader=1)
+    world.compare_everything(process=0)
+
+
+def check_story(machine: type[FeedMachine], policy: str) -> None:
+    kinds = tell(machine)
+    wanted = ["walks past the inbox", "pages with gaps closed", "polls with news", "walks ended", "deleted"]
+    if len(machine.settings_of) > 1:
+        wanted += ["posts below the top", "polls with late news"]
+    if machine.transaction is not None:
+        wanted += ["committed late"]
+    if policy == "hybrid":
+        wanted += ["crossed up", "crossed down"]
+        assert {EventKind.PULL_STARTED, EventKind.PULL_ENDED} <= kinds
+    assert all(machine.tally[name] for name in wanted), machine.tally
+    machine.tally.clear()
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_sqlite_agrees_with_the_model(policy: str, sqlite_machine: Callable[..., type[FeedMachine]]) -> None:
+    machine = sqlite_machine(policy)
+    check_story(machine, policy)
+    run(machine, examples=20)
+    assert machine.tally["steps"] >= 1_000, machine.tally
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_memory_agrees_with_the_model(policy: str) -> None:
+    machine = memory_machine(policy)
+    check_story(machine, policy)
+    run(machine, examples=20)
+    assert machine.tally["steps"] >= 1_000, machine.tally
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_postgres_agrees_with_the_model(
+    policy: str, postgres_machine: Callable[..., type[FeedMachine]]
+) -> None:
+    machine = postgres_machine(policy)
+    check_story(machine, policy)
+    run(machine, examples=8)
+    assert machine.tally["steps"] >= 300, machine.tally
+
+
+# [idempotent]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_idempotent_events_may_come_twice_and_out_of_order(
+    policy: str, sqlite_machine: Callable[..., type[FeedMachine]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disorder = Disorder()
+    for consumer in (Delivery, ReadThrough):
+        monkeypatch.setattr(consumer, "apply", disorder.around(consumer.apply))
+    machine = sqlite_machine(policy)
+    tell(machine)
+    run(machine, examples=10)
+    assert disorder.repeated > 100
+
+
+class Disorder:
+    """Gives consumers their events in a wrong order, and some of them again and again."""
+
+    def __init__(self) -> None:
+        self.repeated = 0
+        self._dice = random.Random(0)
+        self._past: WeakKeyDictionary[Any, list[Event]] = WeakKeyDictionary()
+
+    def around(self, apply: Callable[[Any, Sequence[Event]], None]) -> Any:
+        """The same method of a consumer, but in disorder."""
+
+        def apply_in_disorder(consumer: Any, events: Sequence[Event]) -> None:
+            past = self._past.setdefault(consumer, [])
+            again = self._dice.sample(past, min(len(past), 4)) + self._dice.sample(events, len(events) // 2)
+            self.repeated += len(again)
+            batch = [*events, *again]
+            self._dice.shuffle(batch)
+            past.extend(events)
+            apply(consumer, batch[: len(batch) // 2])
+            apply(consumer, batch[len(batch) // 2 :])
+
+        return apply_in_disorder
+
+
+# whether the machine can fail
+
+
+def no_backfill(*_: object) -> None:
+    """What a follow brings with it does not arrive."""
+
+
+def one_too_many(self: Source, before: int, until: int, limit: int) -> Any:
+    """A page begins with the last entry of the page above."""
+    return WINDOW(self, before + 1, until, limit)
+
+
+def nothing_late(self: Source, *_: object) -> Source:
+    """Who polls is not told of what was committed late."""
+    return self
+
+
+def stale_relations(self: ReadThrough[Any], events: Sequence[Event]) -> None:
+    """Blocks and mutes reach readers who happen to know nothing yet."""
+    APPLY(
+        self, [event for event in events if event.kind not in (EventKind.BLOCK_ADDED, EventKind.MUTE_ADDED)]
+    )
+
+
+WINDOW, APPLY = Source.window, ReadThrough.apply
+SABOTAGE: list[tuple[type, str, Any]] = [
+    (Delivery, "_backfill", no_backfill),
+    (Source, "window", one_too_many),
+    (Source, "newer_than", nothing_late),
+    (ReadThrough, "apply", stale_relations),
+]
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "sabotage"), SABOTAGE, ids=lambda value: getattr(value, "__name__", None)
+)
+def test_the_machine_notices_sabotage(
+    where: type,
+    name: str,
+    sabotage: Any,
+    sqlite_machine: Callable[..., type[FeedMachine]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(where, name, sabotage)
+    machine = sqlite_machine("push")
+    with pytest.raises(AssertionError):
+        tell(machine)
