@@ -13,6 +13,8 @@ from typing import Final, Protocol
 
 from feedkit.errors import InvalidArgument
 
+YEAR_1_MS: Final = -62_135_596_800_000  # what a datetime can hold
+YEAR_9999_MS: Final = 253_402_300_799_999
 _UNIX_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 

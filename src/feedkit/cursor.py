@@ -4,7 +4,7 @@ A cursor is base64url text over
 
     version (1 byte) | key id (2) | before, until, since, mark (8 each) | length of mode (1) | mode | tag (16)
 
-big-endian, where the tag is HMAC-SHA256 (RFC 2104), cut to 16 bytes, over everything before it
+big-endian, where the tag is keyed BLAKE2b (RFC 7693) of 16 bytes, over everything before it
 followed by the viewer (8) and the feed. Those two are covered without being in the cursor, so it
 tells nothing about them and is refused anywhere else. Only a fixed head is looked at before the tag
 has been verified, and every refusal is the same error: a forger learns nothing from it.
@@ -13,6 +13,7 @@ has been verified, and every refusal is the same error: a forger learns nothing 
 from __future__ import annotations
 
 import binascii
+import hashlib
 import hmac
 import struct
 from collections.abc import Callable, Sequence
@@ -136,7 +137,7 @@ def _find(keys: Sequence[CursorKey], key_id: int) -> CursorKey | None:
 def _tag(key: CursorKey, body: bytes, viewer: int, feed: str) -> bytes:
     """The body tells its own length, so no two (body, viewer, feed) share one message."""
     message = body + _VIEWER.pack(viewer) + feed.encode()
-    return hmac.digest(key.secret, message, "sha256")[:_TAG_BYTES]
+    return hashlib.blake2b(message, key=key.secret, digest_size=_TAG_BYTES).digest()
 
 
 def _to_text(raw: bytes) -> str:

@@ -12,6 +12,8 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
+from feedkit.clock import from_ms
+
 Key = TypeVar("Key")
 """The host's own name for a user: `str`, `int` or `UUID`, chosen once per feed."""
 
@@ -152,7 +154,7 @@ class Media:
 
 @attrs.frozen(slots=True)
 class Post:
-    """A post as it stands in truth.
+    """A post as it stands in truth. Fields in `_ms` are Unix milliseconds; hosts use the datetimes beside them.
 
     `position` orders it in every timeline; `ref` is the host's own unique name for it. `extra_json` is
     what the host put beside the text, as JSON.
@@ -161,7 +163,7 @@ class Post:
     id: int
     position: int
     author_id: int
-    created_at: datetime
+    created_ms: int
     kind: str = "post"
     schema_version: int = 1
     text: str = ""
@@ -171,8 +173,23 @@ class Post:
     ref: str | None = None
     reply_to: int | None = None
     media: tuple[Media, ...] = ()
-    published_at: datetime | None = None
-    deleted_at: datetime | None = None
+    published_ms: int | None = None
+    deleted_ms: int | None = None
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was written."""
+        return from_ms(self.created_ms)
+
+    @property
+    def published_at(self) -> datetime | None:
+        """When others could first see it."""
+        return None if self.published_ms is None else from_ms(self.published_ms)
+
+    @property
+    def deleted_at(self) -> datetime | None:
+        """When its author deleted it."""
+        return None if self.deleted_ms is None else from_ms(self.deleted_ms)
 
     @property
     def extra(self) -> dict[str, Any]:

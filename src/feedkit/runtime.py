@@ -101,6 +101,10 @@ class Runtime(Generic[Key]):
             self._worked_up_to = number if done else self._worked_up_to
         return number
 
+    def is_at(self, number: int) -> bool:
+        """Whether nothing above that number has been applied here, not even in part."""
+        return self.tail.is_at(number)
+
     def stands_at(self, number: int) -> bool:
         """Whether nothing was committed since the event of that number was applied, or nobody can tell."""
         return self.tail.stands_at(number)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from itertools import count
 
 import attrs
@@ -18,7 +17,7 @@ from feedkit.storage.base import Tx
 from feedkit.storage.entries import Entries
 from feedkit.storage.sql.truth import SqlTruth
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = 1_767_225_600_000  # 2026-01-01T00:00Z
 ROOM = 10_000  # positions and users of one example; what the others have left stays where it is
 EXAMPLES = count(1)
 

@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from itertools import count, pairwise, product
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -25,12 +24,12 @@ from feedkit.model import Assoc, Audience, Count, Event, EventKind, Post, Route
 from feedkit.storage.base import AuthorLoad, Tx, UserRow
 from feedkit.storage.sql.tables import SCHEMA_VERSION, Tables
 from feedkit.storage.sql.truth import SqlTruth
+from feedkit.visibility import Tie
 from tests.storage.conftest import NOW_MS, opened
 
 P = ParamSpec("P")
 T = TypeVar("T")
 TABLES = Tables("feedkit")
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ROOMS = count(1)
 few = settings(max_examples=20)
 
@@ -121,7 +120,7 @@ def test_a_walk_over_everybody_in_steps(truth: SqlTruth, step: int) -> None:
 
 
 def test_a_ref_names_one_post_and_a_conflict_leaves_nothing(truth: SqlTruth) -> None:
-    first, second = (Post(n, n, 9, NOW, ref="doc:1") for n in (1, 2))
+    first, second = (Post(n, n, 9, NOW_MS, ref="doc:1") for n in (1, 2))
     write(truth, truth.posts.insert, first)
     with pytest.raises(Conflict) as refused:
         write(truth, truth.posts.insert, second)
@@ -137,7 +136,7 @@ def test_a_ref_that_two_transactions_take_at_once_goes_to_one(pg_truth: SqlTruth
         def work(tx: Tx) -> bool:
             assert pg_truth.posts.get_many(tx, [1, 2]) == ([], 0)
             both_looked.wait(10)
-            pg_truth.posts.insert(tx, Post(post_id, post_id, 9, NOW, ref="doc:1"))
+            pg_truth.posts.insert(tx, Post(post_id, post_id, 9, NOW_MS, ref="doc:1"))
             return True
 
         try:
@@ -199,9 +198,9 @@ def check_relations(
         kind: {id2 for id1, of_kind, id2 in model if (id1, of_kind) == (viewer, kind)} for kind in FORWARD
     }
     blockers = {id1 for id1, kind, id2 in model if (kind, id2) == (Assoc.BLOCKS, viewer)}
-    assert held.followees.tolist() == sorted(ends[Assoc.FOLLOWS])
-    assert held.blocked.tolist() == sorted(ends[Assoc.BLOCKS] | blockers)
-    assert held.muted.tolist() == sorted(ends[Assoc.MUTES])
+    assert held.those(Tie.FOLLOWS).tolist() == sorted(ends[Assoc.FOLLOWS])
+    assert held.those(Tie.BLOCKED).tolist() == sorted(ends[Assoc.BLOCKS] | blockers)
+    assert held.those(Tie.MUTES).tolist() == sorted(ends[Assoc.MUTES])
     for other in everybody:
         blocked = read(truth, truth.graph.is_blocked, viewer, other)
         assert blocked == (other in ends[Assoc.BLOCKS] | blockers)

@@ -126,24 +126,38 @@ def test_an_error_is_passed_on_and_never_cached(error: type[BaseException]) -> N
 
 
 @given(st.integers(0, 4), st.lists(st.lists(st.sampled_from("abcdefgh"), max_size=6), max_size=15))
-def test_the_least_recently_used_goes_first(maximum: int, reads: list[list[str]]) -> None:
+def test_it_holds_the_newest_and_never_more_than_its_maximum(maximum: int, reads: list[list[str]]) -> None:
     # given
     cache, source = LeasedCache[str, int](maximum), Source(**dict.fromkeys("abcdefgh", 0))
-    used: list[str] = []  # a model: least recently used first
 
     # when
     for keys in reads:
-        cache.get_many(keys, source.load)
-        expected = [key for key in keys if key not in used]
-        loaded = source.loaded()
-        assert loaded == ([expected] if expected else [])
-        for key in [key for key in keys if key in used] + list(dict.fromkeys(expected)):
-            used = [other for other in used if other != key] + [key]
-        used = used[len(used) - maximum :] if len(used) > maximum else used
+        held = set(cache._values)
+        assert cache.get_many(keys, source.load) == dict.fromkeys(keys, 0)
 
-        # then
-        assert list(cache._values) == used
+        # then only what was missing was loaded, and the last of that is here
+        missing = list(dict.fromkeys(key for key in keys if key not in held))
+        loaded = [list(dict.fromkeys(load)) for load in source.loaded()]
+        assert loaded == ([missing] if missing else [])
+        assert len(cache._values) == min(maximum, len(held | set(missing)))
+        assert set(missing[-maximum:] if maximum else []) <= set(cache._values)
         assert cache._leases == {}
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_what_is_read_again_and_again_outlives_what_is_read_once(batch: int) -> None:
+    # given a cache of a hundred, and a few keys that every second read asks for
+    cache, source = LeasedCache[str, int](100), Source()
+    popular = [f"popular {nth}" for nth in range(batch)]
+    source.values = dict.fromkeys(popular, 0) | {f"once {nth}": 0 for nth in range(5000)}
+
+    # when
+    for nth in range(5000):
+        cache.get_many(popular, source.load)
+        cache.get_many([f"once {nth}"], source.load)
+
+    # then
+    assert source.loaded().count(popular) == 1
 
 
 def test_a_cache_of_none_keeps_none() -> None:

@@ -17,7 +17,7 @@ from feedkit.storage.entries import (
     Entries,
     cut,
     merge,
-    newest,
+    newest_positions,
     of_rows,
     pack,
     settle,
@@ -106,10 +106,10 @@ def test_the_newest_of_many_timelines(
         dealt[data.draw(st.integers(0, 3))].append(row)
 
     # when
-    found = newest([of_rows(part) for part in dealt], before, floor, limit)
+    found = newest_positions([of_rows(part) for part in dealt], before, floor, limit)
 
     # then
-    assert rows_of(found) == [row for row in rows_of(whole) if floor <= row[0] < before][:limit]
+    assert found.tolist() == [row[0] for row in rows_of(whole) if floor <= row[0] < before][:limit]
 
 
 @given(timelines, st.sets(numbers))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
@@ -10,18 +9,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedkit.idset import EMPTY, idset
+from feedkit.idset import EMPTY
 from feedkit.model import Audience, Post, PostStatus, User, UserStatus
 from feedkit.visibility import (
     LOGGED_OUT,
     Relations,
     Surface,
+    Tie,
     delivered_to_followers,
     no_relations,
+    relations_of,
     visible,
 )
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = 1_767_225_600_000
 ME, AUTHOR, OTHER = 10, 20, 30
 
 # Where somebody sees a published post of an active author: h(ome), p(rofile), (by its) i(d).
@@ -59,16 +60,18 @@ def relations(who: str) -> Relations:
     """Somebody who stands to AUTHOR as the table says, and in every way to OTHER, which must not matter."""
     if who == "logged out":
         return no_relations(LOGGED_OUT)
-    return Relations(
+    return relations_of(
         AUTHOR if who == "author" else ME,
-        followees=idset([AUTHOR, OTHER] if "follower" in who else [OTHER]),
-        blocked=idset([AUTHOR, OTHER + 1] if "blocked" in who else [OTHER + 1]),
-        muted=idset([AUTHOR, OTHER + 2] if "mut" in who else [OTHER + 2]),
+        {
+            Tie.FOLLOWS: [AUTHOR, OTHER] if "follower" in who else [OTHER],
+            Tie.BLOCKED: [AUTHOR, OTHER + 1] if "blocked" in who else [OTHER + 1],
+            Tie.MUTES: [AUTHOR, OTHER + 2] if "mut" in who else [OTHER + 2],
+        },
     )
 
 
 def a_post(number: int, author_id: int = AUTHOR, **fields: Any) -> Post:
-    return Post(id=number, position=number, author_id=author_id, created_at=NOW, **fields)
+    return Post(id=number, position=number, author_id=author_id, created_ms=NOW, **fields)
 
 
 def a_user(user_id: int, status: UserStatus = UserStatus.ACTIVE) -> User[str]:
@@ -87,7 +90,7 @@ def test_every_combination(who: str, surface: Surface) -> None:
     user_states = (UserStatus.ACTIVE, UserStatus.SUSPENDED, None)
     cases = list(product(Audience, PostStatus, (False, True), user_states))
     posts = [
-        a_post(n, audience=audience, status=status, deleted_at=NOW if deleted else None)
+        a_post(n, audience=audience, status=status, deleted_ms=NOW if deleted else None)
         for n, (audience, status, deleted, _) in enumerate(cases, 1)
     ]
     authors = [None if state is None else a_user(AUTHOR, state) for *_, state in cases]
@@ -120,7 +123,7 @@ def test_in_a_batch_every_post_is_decided_by_itself(data: st.DataObject) -> None
     authors = [a_user(who, UserStatus.SUSPENDED if bad else UserStatus.ACTIVE) for who, _, _, bad in drawn]
 
     # when
-    held = Relations(viewer, idset(followees), idset(blocked), idset(muted))
+    held = relations_of(viewer, {Tie.FOLLOWS: followees, Tie.BLOCKED: blocked, Tie.MUTES: muted})
     shown = visible(posts, authors, held, surface)
 
     # then
@@ -147,7 +150,7 @@ def test_posts_and_authors_must_be_as_many() -> None:
 def test_home_shows_followees_and_oneself_without_the_hidden(
     followees: set[int], blocked: set[int], muted: set[int]
 ) -> None:
-    held = Relations(ME, idset(followees), idset(blocked), idset(muted))
+    held = relations_of(ME, {Tie.FOLLOWS: followees, Tie.BLOCKED: blocked, Tie.MUTES: muted})
     authors = held.home_authors()
     assert authors.tolist() == sorted((followees - blocked - muted) | {ME})
     assert authors.dtype == EMPTY.dtype

@@ -10,6 +10,7 @@ from feedkit.settings import Settings
 from feedkit.storage.base import Timeline, TimelineStore, Truth, Tx
 from feedkit.storage.entries import Entries
 from feedkit.storage.flights import Flights
+from feedkit.visibility import Tie
 
 _ROWS_AT_ONCE = 20_000
 
@@ -70,7 +71,7 @@ class Timelines:
         Muted followees are in it, since a mute may be undone; and pulled ones, since a reader at work may
         have looked at the list before they were on it.
         """
-        followees = self._truth.graph.relations(tx, reader_id).followees
+        followees = self._truth.graph.relations(tx, reader_id).those(Tie.FOLLOWS)
         return self._truth.posts.recent(
             tx, followees, before=MAX_ID, floor=0, limit=self._inbox_entries, viewer_id=reader_id
         )

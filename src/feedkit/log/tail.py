@@ -26,6 +26,9 @@ class Tail:
         self._truth, self._consumers, self._batch = truth, consumers, batch
         self._lock = threading.RLock()
         self._number: int | None = None
+        self._reached: int | None = (
+            None  # as `_number`, but from the moment on that something newer is applied
+        )
         self._version: int | None = None
         self._early = False  # events were applied that could not be numbered
         self.applied = 0
@@ -40,11 +43,15 @@ class Tail:
             return self._number
         with self._lock:
             if self._number is None:
-                self._number = self._end_of_log()
+                self._number = self._reached = self._end_of_log()
             else:
                 self._apply_new()
             self._version = version  # as it was before we looked: a later commit differs from it
             return self._number
+
+    def is_at(self, number: int) -> bool:
+        """Whether nothing above that number has been applied here, not even in part."""
+        return self._reached == number
 
     def stands_at(self, number: int) -> bool:
         """Whether nothing was committed since the event of that number was applied, or nobody can tell."""
@@ -57,7 +64,7 @@ class Tail:
         """Drop what this process holds and go on from the end of the log."""
         with self._lock:
             # The place first: what is built after the clearing then contains everything up to it.
-            self._number = self._end_of_log()
+            self._number = self._reached = self._end_of_log()
             for consumer in self._consumers:
                 consumer.clear()
 
@@ -68,6 +75,7 @@ class Tail:
                 logger.warning("log events are out of reach; dropping what this process holds")
                 self.restart()
                 return
+            self._reached = numbered[-1] if len(numbered) == len(events) else None
             for consumer in self._consumers:
                 consumer.apply(events)
             self.applied += len(events)

@@ -80,7 +80,7 @@ class Check(Generic[Key]):
         positions: list[int] = []
         before = MAX_ID
         while len(positions) < self._depth:
-            window = opened.source.window(before, 0, _WINDOW).positions.tolist()
+            window = opened.source.window(before, 0, _WINDOW)
             if not window:
                 break
             positions += self._counting(window, opened)
@@ -95,7 +95,7 @@ class Check(Generic[Key]):
             return list(window)
         posts, _ = self._truth.read(lambda tx: self._truth.posts.at_positions(tx, hidden))
         for_others = {
-            post.position for post in posts if post.deleted_at is None and post.status is PostStatus.PUBLISHED
+            post.position for post in posts if post.deleted_ms is None and post.status is PostStatus.PUBLISHED
         }
         return [position for position in window if position not in for_others]
 

@@ -32,6 +32,9 @@ class AppliedLog(Protocol):
     def catch_up(self) -> int:
         """Apply everything committed before this call; the number of the last event."""
 
+    def is_at(self, number: int) -> bool:
+        """Whether nothing above that number has been applied here, not even in part."""
+
     def stands_at(self, number: int) -> bool:
         """Whether nothing was committed since the event of that number was applied, or nobody can tell."""
 
@@ -57,8 +60,7 @@ class FeedReader(Generic[Key]):
         number = self.log.catch_up()
         if not at.mark:
             at = Cursor(at.mode, at.before, at.until, at.since, mark=number)
-        opened = open_feed()
-        filled = self._fill(opened, at, limit)
+        filled = self._fill(open_feed, at, limit)
         follows = filled.next_cursor(at)
         return {
             "items": filled.items,
@@ -68,12 +70,16 @@ class FeedReader(Generic[Key]):
             "unreadable": filled.unreadable,
         }
 
-    def _fill(self, opened: Opened, at: Cursor, limit: int) -> Filled[Key]:
+    def _fill(self, open_feed: Callable[[], Opened], at: Cursor, limit: int) -> Filled[Key]:
         """A page without what was committed while it was being read: the next poll brings that, once."""
+        times_read = self.truth.times_read()
+        opened = open_feed()
         hydrate = partial(self.hydrator.at_positions, relations=opened.relations, surface=opened.surface)
         source = opened.source.newer_than(at.since, at.mark) if at.until else opened.source
         left_out: set[int] = set()
         filled = fill(source, hydrate, at, limit, self.settings.max_scan, left_out)
+        if self.truth.times_read() == times_read and self.log.is_at(at.mark):
+            return filled  # all of it was in memory, and nothing newer is there
         for _ in range(_REFILLS):
             too_new = self._too_new(filled, at) - left_out
             if not too_new:

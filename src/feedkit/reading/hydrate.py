@@ -1,7 +1,7 @@
 """Turns entries into what a viewer may see: posts with their authors, filtered by `visibility`."""
 
 from collections.abc import Sequence
-from typing import Generic
+from typing import Generic, TypeGuard
 
 from feedkit.model import Item, Key, Post
 from feedkit.storage.readthrough import ReadThrough
@@ -19,18 +19,23 @@ class Hydrator(Generic[Key]):
     ) -> tuple[list[Item[Key] | None], set[int]]:
         """For each position, in order, its item or None; and the positions whose post cannot be decoded."""
         found = self._readthrough.posts_at(positions)
-        posts = [post for post in found.values() if post is not None]
-        items = {item.post.position: item for item in self.visible_items(posts, relations, surface)}
+        posts = [found.get(position) for position in positions]
+        if _are_whole(posts):
+            return self.items(posts, relations, surface), set()
+        items = iter(self.items([post for post in posts if post is not None], relations, surface))
         unreadable = {position for position, post in found.items() if post is None}
-        return [items.get(position) for position in positions], unreadable
+        return [None if post is None else next(items) for post in posts], unreadable
 
-    def visible_items(self, posts: Sequence[Post], relations: Relations, surface: Surface) -> list[Item[Key]]:
-        """Those of the posts that this viewer may see on this surface, with their authors."""
+    def items(self, posts: Sequence[Post], relations: Relations, surface: Surface) -> list[Item[Key] | None]:
+        """For each post its item, None for what this viewer may not see on this surface."""
         users = self._readthrough.users([post.author_id for post in posts])
         authors = [users.get(post.author_id) for post in posts]
         shown = visible(posts, authors, relations, surface)
         return [
-            Item(post, author)
+            Item(post, author) if seen and author is not None else None
             for post, author, seen in zip(posts, authors, shown, strict=True)
-            if seen and author is not None
         ]
+
+
+def _are_whole(posts: list[Post | None]) -> TypeGuard[list[Post]]:
+    return all(posts)  # `None in posts` would ask each post whether it equals None

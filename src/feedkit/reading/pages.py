@@ -53,7 +53,7 @@ def fill(
     while True:
         # Twice as far each time: where little of a feed may be shown, that is a handful of rounds.
         wanted = min(max(limit - len(items) + _SPARE, scanned), max_scan - scanned)
-        positions = source.window(last, at.until, wanted).positions.tolist()
+        positions = source.window(last, at.until, wanted)
         hydrated, undecoded = hydrate(positions)
         if left_out:
             hydrated = [

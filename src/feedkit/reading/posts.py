@@ -28,6 +28,6 @@ class PostReader(Generic[Key]):
         """Posts in the order of `post_ids`, None where there is nothing that this viewer may see."""
         relations = self._readthrough.viewer(viewer_id or LOGGED_OUT).relations
         posts, _ = self._truth.read(lambda tx: self._truth.posts.get_many(tx, post_ids))
-        items = self._hydrator.visible_items(posts, relations, Surface.POST)
-        found = {item.post.id: item for item in items}
+        items = self._hydrator.items(posts, relations, Surface.POST)
+        found = {post.id: item for post, item in zip(posts, items, strict=True)}
         return [found.get(post_id) for post_id in post_ids]

@@ -3,13 +3,13 @@
 from typing import Generic
 
 from feedkit.fanout.rebuild import Timelines
-from feedkit.idset import EMPTY, contains, single
+from feedkit.idset import EMPTY, single
 from feedkit.model import Count, Key, ProfilePage, User, UserCounts
 from feedkit.reading.feeds import FeedReader, Opened
 from feedkit.reading.sources import Source
 from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
-from feedkit.visibility import LOGGED_OUT, Surface, no_relations
+from feedkit.visibility import LOGGED_OUT, Surface, Tie, no_relations
 
 
 class Profile(Generic[Key]):
@@ -56,8 +56,8 @@ class Profile(Generic[Key]):
         return Opened(source, viewer.relations, Surface.PROFILE)
 
     def _is_blocked(self, viewer_id: int | None, author_id: int) -> bool:
-        blocked = self._readthrough.viewer(viewer_id or LOGGED_OUT).relations.blocked
-        return bool(contains(blocked, single(author_id))[0])
+        relations = self._readthrough.viewer(viewer_id or LOGGED_OUT).relations
+        return relations.with_each((author_id,))[0] & Tie.BLOCKED != 0
 
 
 def _counts(stored: dict[str, int]) -> UserCounts:

@@ -6,7 +6,7 @@ import attrs
 
 from feedkit.idset import Ids
 from feedkit.storage.base import Timeline, Truth
-from feedkit.storage.entries import EMPTY, Entries, merge, newest
+from feedkit.storage.entries import newest_positions
 
 _SPARE = 16
 
@@ -28,17 +28,17 @@ class Source:
     inbox: Timeline | None = None
     late: tuple[int, int] | None = None
 
-    def window(self, before: int, until: int, limit: int) -> Entries:
-        """The newest `limit` entries with until < position < before; fewer only where there are no more."""
+    def window(self, before: int, until: int, limit: int) -> list[int]:
+        """The highest `limit` positions p with until < p < before; fewer only where there are no more."""
         floor = max((timeline.floor for timeline in self._timelines()), default=0)
         lowest = max(floor, until + 1)
-        found = merge([self._delivered(before, lowest, limit), self._published(before, lowest, limit)])[
+        found = _merged(self._delivered(before, lowest, limit), self._published(before, lowest, limit))[
             :limit
         ]
         if len(found) < limit and floor > until + 1:
-            found = merge([found, self._recent(min(before, floor), until + 1, limit - len(found))])
+            found = _merged(found, self._recent(min(before, floor), until + 1, limit - len(found)))
         if self.late is not None:
-            found = merge([found, self._late(self.late, min(before - 1, until), limit)])[:limit]
+            found = _merged(found, self._late(self.late, min(before - 1, until), limit))[:limit]
         return found
 
     def newer_than(self, since: int, mark: int) -> "Source":
@@ -48,33 +48,47 @@ class Source:
     def _timelines(self) -> Sequence[Timeline]:
         return self.outboxes if self.inbox is None else [self.inbox, *self.outboxes]
 
-    def _delivered(self, before: int, lowest: int, limit: int) -> Entries:
+    def _delivered(self, before: int, lowest: int, limit: int) -> list[int]:
         """From the inbox. Nearly all of it is by authors that count, so a little over `limit` mostly does."""
         if self.inbox is None:
-            return EMPTY
+            return []
         entries = self.inbox.entries
         some = entries.window(before, lowest, limit + _SPARE)
         found = some.of_authors(self.authors)
         if len(found) < limit and len(some) == limit + _SPARE:
             found = entries.window(before, lowest, len(entries)).of_authors(self.authors)
-        return found[:limit]
+        positions: list[int] = found.positions[:limit].tolist()
+        return positions
 
-    def _published(self, before: int, lowest: int, limit: int) -> Entries:
+    def _published(self, before: int, lowest: int, limit: int) -> list[int]:
         """From the outboxes."""
-        return newest([timeline.entries for timeline in self.outboxes], before, lowest, limit)
+        entries = [timeline.entries for timeline in self.outboxes]
+        positions: list[int] = newest_positions(entries, before, lowest, limit).tolist()
+        return positions
 
-    def _recent(self, before: int, floor: int, limit: int) -> Entries:
+    def _recent(self, before: int, floor: int, limit: int) -> list[int]:
         if not len(self.authors):
-            return EMPTY
-        return self.truth.read(
+            return []
+        recent = self.truth.read(
             lambda tx: self.truth.posts.recent(
                 tx, self.authors, before=before, floor=floor, limit=limit, viewer_id=self.viewer_id
             )
         )
+        positions: list[int] = recent.positions.tolist()
+        return positions
 
-    def _late(self, numbers: tuple[int, int], at_or_below: int, limit: int) -> Entries:
-        return self.truth.read(
+    def _late(self, numbers: tuple[int, int], at_or_below: int, limit: int) -> list[int]:
+        late = self.truth.read(
             lambda tx: self.truth.events.late(
                 tx, numbers, at_or_below=at_or_below, authors=self.authors, limit=limit
             )
         )
+        positions: list[int] = late.positions.tolist()
+        return positions
+
+
+def _merged(some: list[int], others: list[int]) -> list[int]:
+    """Positions of both, descending, each once."""
+    if not some or not others:
+        return some or others
+    return sorted({*some, *others}, reverse=True)

@@ -89,6 +89,9 @@ class Truth(Protocol):
             SchemaMissing: the tables are not there.
         """
 
+    def times_read(self) -> int:
+        """How often `read` was called by this thread: whether two moments saw nothing but what was in memory."""
+
     def join(self, connection: Any, work: Callable[[Tx], T]) -> T:
         """Run `work` as a savepoint of the transaction of a connection of the host's.
 

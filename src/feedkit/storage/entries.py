@@ -19,7 +19,7 @@ from feedkit.idset import Ids, contains
 ENTRY_BYTES = 16
 
 
-@attrs.frozen(slots=True, eq=False)
+@attrs.define(eq=False)
 class Entries:
     """Entries in timeline order: `positions` strictly descending, `authors` beside them (both int64, shape (n,))."""
 
@@ -36,6 +36,11 @@ class Entries:
 
     def start(self, before: int) -> int:
         """The index of the first entry with position < `before`."""
+        positions = self.positions
+        if not len(positions) or positions[0] < before:  # as for every first page
+            return 0
+        if positions[-1] >= before:
+            return len(positions)
         return len(self.positions) - int(self.positions[::-1].searchsorted(before))
 
     def without(self, positions: Ids) -> "Entries":
@@ -44,7 +49,8 @@ class Entries:
 
     def of_authors(self, authors: Ids) -> "Entries":
         """Those by `authors` (sorted)."""
-        return self[contains(authors, self.authors)]
+        theirs = contains(authors, self.authors)
+        return self if theirs.all() else self[theirs]
 
     def __getitem__(self, part: "slice | NDArray[np.bool_] | Ids") -> "Entries":
         return Entries(self.positions[part], self.authors[part])
@@ -93,27 +99,30 @@ def merge(parts: Sequence[Entries]) -> Entries:
     )
 
 
-def newest(parts: Sequence[Entries], before: int, floor: int, limit: int) -> Entries:
-    """The first `limit` entries of many timelines with floor <= position < before.
+def newest_positions(parts: Sequence[Entries], before: int, floor: int, limit: int) -> Ids:
+    """The highest `limit` positions p with floor <= p < before of timelines that have none in common, descending.
 
     Made for hundreds of outboxes, so it does as little as it can for each.
     """
-    positions, authors = [], []
+    chosen = []
     for part in parts:
-        if not len(part.positions) or part.positions[0] < floor:
+        positions = part.positions
+        if not len(positions) or positions[0] < floor:
             continue
-        start = 0 if part.positions[0] < before else part.start(before)
-        positions.append(part.positions[start : start + limit])
-        authors.append(part.authors[start : start + limit])
-    if not positions:
-        return EMPTY
-    if len(positions) == 1:
-        return Entries(positions[0], authors[0]).window(before, floor, limit)
-    merged, by = np.concatenate(positions), np.concatenate(authors)
-    if len(merged) > limit:
-        first = np.argpartition(merged, len(merged) - limit)[-limit:]
-        merged, by = merged[first], by[first]
-    return settle(merged, by).window(before, floor, limit)
+        start = 0 if positions[0] < before else part.start(before)
+        chosen.append(positions[start : start + limit])
+    if not chosen:
+        return NO_IDS
+    if len(chosen) == 1:
+        merged = chosen[0]
+    else:
+        merged = np.concatenate(chosen)
+        if len(merged) > limit:
+            merged = np.partition(merged, len(merged) - limit)[-limit:]
+        merged = np.sort(merged)[::-1]
+    if not len(merged) or merged[-1] >= floor:
+        return merged
+    return merged[merged >= floor]
 
 
 def cut(entries: Entries, capacity: int, floor: int) -> tuple[Entries, int]:

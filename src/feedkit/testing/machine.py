@@ -23,7 +23,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from feedkit import Feed, Forbidden, InvalidArgument, ManualClock, NotFound, Relation, Settings
-from feedkit.clock import to_ms
 from feedkit.testing import START
 from feedkit.testing.judge import Judge, refused
 from feedkit.testing.model import FOLLOWERS, ONLY_ME, PUBLIC, Known, Model, Surface, Walk, Watch, newest_first
@@ -235,7 +234,7 @@ class FeedMachine(RuleBasedStateMachine):
         assert (post.text, str(post.audience), post.reply_to) == (text, audience, reply_to)
         assert post.id not in self.model.posts, "an id was minted twice"
         self._count_crossing(author)
-        return Known(post.id, post.position, author, audience, text, to_ms(post.created_at))
+        return Known(post.id, post.position, author, audience, text, post.created_ms)
 
     def _know(self, post: Known) -> None:
         below = any(post.position < other.position for other in self.model.posts.values())

@@ -67,6 +67,8 @@ class Drafting:
         )
 
     def _media(self, media: object) -> tuple[Media, ...]:
+        if isinstance(media, tuple) and not media:
+            return ()
         if not isinstance(media, Sequence) or isinstance(media, (str, bytes)):
             raise InvalidArgument(
                 "media must be a list of feedkit.Media or dicts with a url", argument="media"
@@ -203,6 +205,8 @@ def check_length(name: str, actual: int, limit: int, unit: str, setting: str) ->
 
 
 def _kind(kind: object) -> str:
+    if kind == "post":
+        return "post"
     if not isinstance(kind, str) or not _KIND.fullmatch(kind):
         message = (
             "kind must be 1..32 characters of a-z, 0-9 and _.:- that start with a letter, such as 'post'"

@@ -1,6 +1,6 @@
 """Publishing and deleting posts."""
 
-from feedkit.clock import Clock, from_ms
+from feedkit.clock import Clock
 from feedkit.errors import NotFound
 from feedkit.fanout.routing import Router
 from feedkit.model import Event, EventKind, Post
@@ -30,13 +30,13 @@ class Publishing:
         return self._truth.write(lambda tx: self._delete(tx, author_id, post_id), within=host_tx)
 
     def _post(self, post_id: int, author_id: int, draft: Draft) -> Post:
-        now = from_ms(self._clock.now_ms())
+        now_ms = self._clock.now_ms()
         return Post(
             id=post_id,
             position=post_id,
             author_id=author_id,
-            created_at=now,
-            published_at=now,
+            created_ms=now_ms,
+            published_ms=now_ms,
             kind=draft.kind,
             schema_version=draft.schema_version,
             text=draft.text,
@@ -48,11 +48,16 @@ class Publishing:
         )
 
     def _store(self, tx: Tx, post: Post) -> Post:
-        now_ms = self._clock.now_ms()
         route = self._router.route(tx, post.author_id)
         self._truth.posts.insert(tx, post)
         event = Event(
-            EventKind.POST_PUBLISHED, post.author_id, post.id, now_ms, post.position, route, post.audience
+            EventKind.POST_PUBLISHED,
+            post.author_id,
+            post.id,
+            post.created_ms,
+            post.position,
+            route,
+            post.audience,
         )
         self._truth.events.append(tx, event)
         return post

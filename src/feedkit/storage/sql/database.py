@@ -4,8 +4,8 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -18,6 +18,10 @@ from feedkit.storage.sql.watch import SqliteWatch
 
 T = TypeVar("T")
 MEMORY_URL = "memory://"
+
+
+class _Reads(threading.local):
+    by_this_thread = 0
 
 
 class Database:
@@ -46,12 +50,18 @@ class Database:
             )
         self._alone: AbstractContextManager[object] = threading.RLock() if self.in_memory else nullcontext()
         self._commits = 0
+        self._reads = _Reads()
         is_file = self.engine.dialect.name == "sqlite" and not self.in_memory
         self._watch = SqliteWatch(self.engine) if is_file else None
 
     def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work` on a connection that only reads; repeated where that may help."""
+        self._reads.by_this_thread += 1
         return self._repeat(lambda _attempt: self._read_once(work))
+
+    def times_read(self) -> int:
+        """How often this thread has read."""
+        return self._reads.by_this_thread
 
     def write(
         self,
@@ -65,17 +75,18 @@ class Database:
             return work(within)
 
         def attempt(attempt: int) -> T:
-            with self._begin(wait=True) as tx:
-                done = landed(tx) if attempt and landed else None
-                return work(tx) if done is None else done
+            if attempt and landed:
+                return self._transact(
+                    lambda tx: work(tx) if (done := landed(tx)) is None else done, wait=True
+                )
+            return self._transact(work, wait=True)
 
         return self._repeat(attempt)
 
     def try_write(self, work: Callable[[Tx], T]) -> T | None:
         """Run `work` in a transaction of its own, or give None where the write lock is not to be had at once."""
         try:
-            with self._begin(wait=False) as tx:
-                return work(tx)
+            return self._transact(work, wait=False)
         except sa.exc.TimeoutError:
             return None
         except sa.exc.DBAPIError as error:
@@ -131,12 +142,12 @@ class Database:
         with self._alone, self.dialect.reading(self.engine) as tx:
             return work(tx)
 
-    @contextmanager
-    def _begin(self, *, wait: bool) -> Iterator[Tx]:
+    def _transact(self, work: Callable[[Tx], T], *, wait: bool) -> T:
         with self._alone:
             with self.dialect.writing(self.engine, wait=wait) as tx:
-                yield tx
+                done = work(tx)
             self._commits += 1
+            return done
 
     def join(self, connection: sa.Connection, work: Callable[[Tx], T]) -> T:
         """Run `work` as a savepoint of the host's transaction."""

@@ -1,11 +1,12 @@
 """The log: events, how they are numbered, and how far its consumers have come.
 
-SQLite's writers follow one another, so an event's AUTOINCREMENT id is its number. On PostgreSQL ids
+SQLite's writers follow one another, so an event's id is its number. On PostgreSQL ids
 are drawn before commit and may become visible out of order; there a committed event gets its number
 from a sequencer, which is whichever process holds a lock for a moment.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -175,21 +176,27 @@ class SqlEvents:
 def _encode(event: Event) -> bytes | None:
     if event.kind not in (EventKind.POST_PUBLISHED, EventKind.POST_DELETED):
         return None
-    return encode(_EVENT_SCHEMA, [event.route.value, event.audience.value])
+    return _encode_data(event.route, event.audience)
+
+
+@lru_cache(maxsize=64)
+def _encode_data(route: Route, audience: Audience) -> bytes:
+    return encode(_EVENT_SCHEMA, [route.value, audience.value])
 
 
 def _decode(row: Any) -> Event:
     """An event as stored; one that this code cannot read becomes UNKNOWN, and its consumers start afresh."""
     number, kind, actor_id, object_id, at_ms, position, data = row
     try:
-        route, audience = (Route.PUSH, Audience.PUBLIC) if data is None else _decode_data(data)
+        route, audience = (Route.PUSH, Audience.PUBLIC) if data is None else _decode_data(bytes(data))
         return Event(_KINDS[kind], actor_id, object_id, at_ms, position, route, audience, number or 0)
     except (KeyError, ValueError, TypeError):
         return Event(EventKind.UNKNOWN, actor_id, object_id, at_ms, number=number or 0)
 
 
+@lru_cache(maxsize=64)
 def _decode_data(data: bytes) -> tuple[Route, Audience]:
-    value = decode(_EVENT_SCHEMA, bytes(data))
+    value = decode(_EVENT_SCHEMA, data)
     if value is MISS or not isinstance(value, list):
         raise ValueError("unknown form of an event")
     route, audience = value

@@ -1,19 +1,24 @@
 """Associations between users, each beside its inverse row."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
 
-from feedkit.idset import Ids, idset
+from feedkit.idset import Ids
 from feedkit.model import Assoc
 from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.prepared import Row, Tx
 from feedkit.storage.sql.tables import Tables
-from feedkit.visibility import Relations
+from feedkit.visibility import Relations, Tie, relations_of
 
-_RELATIONS = (Assoc.FOLLOWS, Assoc.BLOCKS, Assoc.BLOCKED_BY, Assoc.MUTES)
+_TIES: dict[str, Tie] = {
+    Assoc.FOLLOWS: Tie.FOLLOWS,
+    Assoc.BLOCKS: Tie.BLOCKED,
+    Assoc.BLOCKED_BY: Tie.BLOCKED,
+    Assoc.MUTES: Tie.MUTES,
+}
 _BLOCKS = (Assoc.BLOCKS, Assoc.BLOCKED_BY)
 
 
@@ -37,7 +42,7 @@ class SqlGraph:
         )
         some = sa.select(links.c.id2).where(of_kind).limit(sa.bindparam("at_most")).subquery()
         self._count = prepare(sa.select(sa.func.count()).select_from(some))
-        relations = of_one & _is_one_of(links.c.kind, _RELATIONS)
+        relations = of_one & _is_one_of(links.c.kind, _TIES)
         self._relations = prepare(sa.select(links.c.kind, links.c.id2).where(relations))
         self._range = prepare(
             sa.select(links.c.id2)
@@ -70,15 +75,10 @@ class SqlGraph:
         return int(self._count.scalar(tx, {"from_id": id1, "of_kind": kind.value, "at_most": at_most}))
 
     def relations(self, tx: Tx, viewer_id: int) -> Relations:
-        held: dict[str, list[int]] = {kind.value: [] for kind in _RELATIONS}
+        held: dict[Tie, list[int]] = {tie: [] for tie in _TIES.values()}
         for kind, other in self._relations.rows(tx, {"from_id": viewer_id}):
-            held[kind].append(other)
-        return Relations(
-            viewer_id,
-            followees=idset(held[Assoc.FOLLOWS]),
-            blocked=idset(held[Assoc.BLOCKS] + held[Assoc.BLOCKED_BY]),
-            muted=idset(held[Assoc.MUTES]),
-        )
+            held[_TIES[kind]].append(other)
+        return relations_of(viewer_id, held)
 
     def range(self, tx: Tx, id1: int, kind: Assoc, after: int, limit: int) -> Ids:
         chunk = {"from_id": id1, "of_kind": kind.value, "after": after, "at_most": limit}
@@ -97,9 +97,9 @@ def _pair(id1: int, kind: Assoc, id2: int) -> dict[str, Any]:
     return {"from_id": id1, "of_kind": kind.value, "inverse": kind.inverse.value, "to_id": id2}
 
 
-def _is_one_of(column: sa.Column[str], kinds: Sequence[Assoc]) -> Any:
+def _is_one_of(column: sa.Column[str], kinds: Iterable[str]) -> Any:
     """Spelt out, since an IN is completed at every execution."""
-    return sa.or_(*(column == kind.value for kind in kinds))
+    return sa.or_(*(column == str(kind) for kind in kinds))
 
 
 def _remove_both(links: sa.Table) -> Any:

@@ -8,7 +8,7 @@ import attrs
 import numpy as np
 import sqlalchemy as sa
 
-from feedkit.clock import from_ms, to_ms
+from feedkit.clock import YEAR_1_MS, YEAR_9999_MS
 from feedkit.errors import Conflict
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids
@@ -189,8 +189,8 @@ def _to_row(post: Post) -> dict[str, Any]:
         "audience": post.audience.value,
         "reply_to": post.reply_to,
         "media_count": len(post.media),
-        "created_at": to_ms(post.created_at),
-        "published_at": None if post.published_at is None else to_ms(post.published_at),
+        "created_at": post.created_ms,
+        "published_at": post.published_ms,
         "deleted_at": None,
     }
 
@@ -209,7 +209,7 @@ def _to_post(row: _PostRow, media: tuple[Media, ...]) -> Post:
         id=row.id,
         position=row.position,
         author_id=row.author_id,
-        created_at=from_ms(row.created_at),
+        created_ms=_instant(row.created_at),
         kind=row.kind,
         schema_version=row.schema_version,
         text=row.text,
@@ -219,9 +219,15 @@ def _to_post(row: _PostRow, media: tuple[Media, ...]) -> Post:
         ref=row.ref,
         reply_to=row.reply_to,
         media=media,
-        published_at=None if row.published_at is None else from_ms(row.published_at),
-        deleted_at=None if row.deleted_at is None else from_ms(row.deleted_at),
+        published_ms=None if row.published_at is None else _instant(row.published_at),
+        deleted_ms=None if row.deleted_at is None else _instant(row.deleted_at),
     )
+
+
+def _instant(ms: int) -> int:
+    if not YEAR_1_MS <= ms <= YEAR_9999_MS:
+        raise ValueError("not an instant")
+    return ms
 
 
 def _ref_conflict() -> Conflict:

@@ -40,6 +40,7 @@ class SqlTruth:
         self._install = SqlInstall(*both)
         self.install: base.InstallStore = self._install
         self.read = self._database.read
+        self.times_read = self._database.times_read
         self.write = self._database.write
         self.join = self._database.join
         self.try_write = self._database.try_write
