@@ -398,7 +398,10 @@ def test_a_thread_delivers_without_anybody_reading(url: str) -> None:
 
         def counted() -> bool:
             truth, ada = runtime.truth, user_id(feed, "ada")
-            return truth.read(lambda tx: truth.counts.get(tx, ada)) == {"followers": 1, "posts": 3}
+            return truth.read(lambda tx: truth.counts.get_many(tx, [ada]))[ada] == {
+                "followers": 1,
+                "posts": 3,
+            }
 
         eventually(delivered)
         eventually(counted)

@@ -168,7 +168,7 @@ class Runtime(Generic[Key]):
             ttl_ms=None,
             clock=clock,
         )
-        self.readthrough = ReadThrough(truth, self.directory, settings)
+        self.readthrough = ReadThrough(truth, self.directory, clock, settings, lambda: self.tail.number)
         self.delivery = Delivery(truth, self.inboxes, self.outboxes, settings)
         # Delivery first: an author leaves the pulled list of this process only after the backfill.
         self.tail = Tail(truth, [self.delivery, self.readthrough], settings.log_batch)
@@ -181,13 +181,21 @@ class Runtime(Generic[Key]):
     def _wire_verbs(self) -> None:
         truth, settings, clock = self.truth, self.settings, self._wiring.clock
         timelines = Timelines(truth, self.inboxes, self.outboxes, settings)
-        hydrator = Hydrator(self.readthrough)
+        hydrator = Hydrator(self.readthrough, clock)
         cursors = CursorCodec(lambda: self._keys, self._load_keys)
         reader = FeedReader(truth, hydrator, cursors, settings, self)
         self.home = Home(reader, self.readthrough, timelines, truth)
         self.profile = Profile(reader, self.readthrough, timelines, truth)
         self.posts = PostReader(self.readthrough, hydrator, truth)
-        self.check = Check(truth, self.inboxes, self.home, hydrator, settings.inbox_entries, self.catch_up)
+        self.check = Check(
+            truth,
+            self.inboxes,
+            self.home,
+            hydrator,
+            depth=settings.inbox_entries,
+            catch_up=self.catch_up,
+            clock=clock,
+        )
         self.drafting = Drafting(settings)
         self.publishing = Publishing(truth, self.minting, Router(self._wiring.policy, truth), clock)
         self.graph = Graph(truth, clock, settings)

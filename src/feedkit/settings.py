@@ -133,6 +133,13 @@ class Settings:
     )
     posts_cached: int = _whole(20_000, 0, 10_000_000, "posts", "Posts a process caches; 0 caches none.")
     users_cached: int = _whole(20_000, 0, 10_000_000, "users", "Users a process caches; 0 caches none.")
+    own_cached: int = _whole(
+        100_000,
+        0,
+        10_000_000,
+        "pairs",
+        "Pairs of a viewer and a post of which a process remembers what was done.",
+    )
     relations_cached: int = _whole(
         10_000, 0, 10_000_000, "viewers", "Viewers whose relations a process caches; 0 caches none."
     )

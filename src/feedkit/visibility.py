@@ -3,15 +3,23 @@
 Fan-out, home, profile and every other surface ask here; nothing in this module fetches anything.
 An entry in an inbox is never a permission.
 
-=============  ======================  =========================================
-audience       who may see the post    and never, whatever the audience
-=============  ======================  =========================================
-``public``     everyone                those who block the author, or whom the
-``followers``  followers, the author   author blocks; on home also not those who
-``only_me``    the author              mute the author
-=============  ======================  =========================================
+=============  ==================================  =============================================
+audience       who may see the post                where it is not shown, though they may see it
+=============  ==================================  =============================================
+``public``     everyone; of a private author,
+               followers and the author
+``unlisted``   the same as for ``public``          under its tags
+``followers``  followers, the author               under its tags
+``friends``    friends of the author, the author   under its tags
+``list``       members of the list, the author     under its tags
+``only_me``    the author                          under its tags
+=============  ==================================  =============================================
 
-A post that is deleted or not published is seen by nobody. Logged-out viewers see public posts.
+Never, whatever the audience: those who block the author or whom the author blocks. Those who mute the author
+do not meet their posts on home, in lists, under tags and among the answers to others; who opens a profile or
+a post asks for it. A post that is deleted, expired or not published, and all of a suspended author, is seen by
+nobody. Logged-out viewers see what everyone may see. A repost shows what it shares to those alone who may see
+both. Staff see everything that was ever published, and what is held for review.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feedkit.ids import MAX_ID
-from feedkit.idset import Ids
+from feedkit.idset import EMPTY, Ids, idset
 from feedkit.model import Audience, Post, PostStatus, User, UserStatus
 
 LOGGED_OUT = 0
@@ -31,9 +39,12 @@ LOGGED_OUT = 0
 
 
 class Surface(StrEnum):
-    """Where a post would be shown. Mutes hide on home alone: who opens a profile asks for it."""
+    """Where a post would be shown."""
 
     HOME = "home"
+    LIST = "list"
+    TAG = "tag"
+    THREAD = "thread"
     PROFILE = "profile"
     POST = "post"
 
@@ -45,15 +56,23 @@ class Tie(IntFlag):
     BLOCKED = 2
     """One of the two blocks the other."""
     MUTES = 4
+    FRIENDS = 8
+    NO_REPOSTS = 16
+    """The viewer follows them, and does not want their reposts."""
 
 
 _NOBODY = np.array([MAX_ID], dtype=np.int64)
 _NO_TIES = np.zeros(1, dtype=np.uint8)
 # Members of an enum are looked up anew at each use, which tells in a loop over every post of every page.
-_PUBLISHED, _ACTIVE = PostStatus.PUBLISHED, UserStatus.ACTIVE
-_PUBLIC, _FOLLOWERS = Audience.PUBLIC, Audience.FOLLOWERS
-_FOLLOWS = int(Tie.FOLLOWS)
-_HIDING = {surface: int(Tie.BLOCKED) for surface in Surface} | {Surface.HOME: int(Tie.BLOCKED | Tie.MUTES)}
+_PUBLISHED, _DRAFT, _ACTIVE = PostStatus.PUBLISHED, PostStatus.DRAFT, UserStatus.ACTIVE
+_HOME, _TAG = Surface.HOME, Surface.TAG
+_PUBLIC, _UNLISTED, _FOLLOWERS = Audience.PUBLIC, Audience.UNLISTED, Audience.FOLLOWERS
+_FRIENDS_ONLY, _LIST = Audience.FRIENDS, Audience.LIST
+_FOLLOWS, _FRIENDS, _NO_REPOSTS = int(Tie.FOLLOWS), int(Tie.FRIENDS), int(Tie.NO_REPOSTS)
+_ASKED_FOR = (Surface.PROFILE, Surface.POST)
+_HIDING = {
+    surface: int(Tie.BLOCKED if surface in _ASKED_FOR else Tie.BLOCKED | Tie.MUTES) for surface in Surface
+}
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -61,12 +80,16 @@ class Relations:
     """What stands between one viewer and others, as two columns, so that one search tells all about a batch.
 
     `others`: ids of users (int64, ascending); `ties`: `Tie` bits beside them (uint8). Both have the shape
-    (n + 1,), and end with a row for nobody.
+    (n + 1,), and end with a row for nobody. `lists`: ids of the lists that the viewer is on (int64, ascending).
+    All of it holds up to the instant `until_ms` (Unix milliseconds), when the first mute lapses.
     """
 
     viewer_id: int
     others: Ids
     ties: NDArray[np.uint8]
+    lists: Ids = EMPTY
+    until_ms: int = MAX_ID
+    staff: bool = False
 
     def with_each(self, user_ids: Sequence[int]) -> list[int]:
         """The `Tie` bits with each of these users, 0 where there are none."""
@@ -86,7 +109,13 @@ class Relations:
         return np.union1d(self.others[shown], [self.viewer_id])
 
 
-def relations_of(viewer_id: int, ties: Mapping[Tie, Iterable[int]]) -> Relations:
+def relations_of(
+    viewer_id: int,
+    ties: Mapping[Tie, Iterable[int]],
+    *,
+    lists: Iterable[int] = (),
+    until_ms: int = MAX_ID,
+) -> Relations:
     """Relations from the users of each tie, in any order and with duplicates."""
     of_each = [np.fromiter(users, dtype=np.int64) for users in ties.values()]
     others, where = np.unique(np.concatenate([*of_each, _NOBODY]), return_inverse=True)
@@ -95,7 +124,12 @@ def relations_of(viewer_id: int, ties: Mapping[Tie, Iterable[int]]) -> Relations
     for tie, users in zip(ties, of_each, strict=True):
         held[where[start : start + len(users)]] |= tie.value
         start += len(users)
-    return Relations(viewer_id, others, held)
+    return Relations(viewer_id, others, held, idset(lists), until_ms)
+
+
+def staff_relations() -> Relations:
+    """The relations of a staff viewer, who is nobody's friend and sees what is there."""
+    return Relations(LOGGED_OUT, _NOBODY, _NO_TIES, staff=True)
 
 
 def no_relations(viewer_id: int) -> Relations:
@@ -104,13 +138,25 @@ def no_relations(viewer_id: int) -> Relations:
 
 
 def visible(
-    posts: Sequence[Post], authors: Sequence[User[Any] | None], relations: Relations, surface: Surface
+    posts: Sequence[Post],
+    authors: Sequence[User[Any] | None],
+    relations: Relations,
+    surface: Surface,
+    now_ms: int,
 ) -> list[bool]:
-    """For each post, whether the viewer may see it on this surface. `authors` stand beside their posts."""
-    hiding, viewer_id = _HIDING[surface], relations.viewer_id
+    """For each post, whether the viewer may see it on this surface. `authors` stand beside their posts.
+
+    Each is decided by itself: a repost is to be shown only where what it shares may be seen too.
+    """
+    if relations.staff:
+        return [post.status is not _DRAFT for post in posts]
+    hiding = _HIDING[surface]
     ties_with = relations.with_each([post.author_id for post in posts])
     return [
-        not ties & hiding and _stands(post, author) and _in_audience(post, viewer_id, ties)
+        not ties & hiding
+        and _stands(post, author, now_ms)
+        and _in_audience(post, author, relations, ties)
+        and _belongs(post, ties, surface)
         for post, author, ties in zip(posts, authors, ties_with, strict=True)
     ]
 
@@ -120,18 +166,51 @@ def delivered_to_followers(audience: Audience) -> bool:
     return audience is not Audience.ONLY_ME
 
 
-def _stands(post: Post, author: User[Any] | None) -> bool:
+def may_share(post: Post, author: User[Any], sharer_id: int) -> bool:
+    """Whether somebody who sees this post may repost or quote it: never so that more people would see it."""
+    if post.author_id == sharer_id:
+        return True
+    return post.audience in (_PUBLIC, _UNLISTED) and not author.private
+
+
+def takes_part(user: User[Any] | None, now_ms: int) -> bool:
+    """Whether somebody is there and not suspended now."""
+    if user is None:
+        return False
+    if user.status is _ACTIVE:
+        return True
+    return user.suspended_until_ms is not None and user.suspended_until_ms <= now_ms
+
+
+def _stands(post: Post, author: User[Any] | None, now_ms: int) -> bool:
     return (
         post.deleted_ms is None
         and post.status is _PUBLISHED
-        and author is not None
-        and author.status is _ACTIVE
+        and (post.expires_ms is None or post.expires_ms > now_ms)
+        and takes_part(author, now_ms)
     )
 
 
-def _in_audience(post: Post, viewer_id: int, ties: int) -> bool:
-    return (
-        post.audience is _PUBLIC
-        or post.author_id == viewer_id
-        or (post.audience is _FOLLOWERS and ties & _FOLLOWS != 0)
-    )
+def _in_audience(post: Post, author: User[Any] | None, relations: Relations, ties: int) -> bool:
+    audience = post.audience
+    if post.author_id == relations.viewer_id:
+        return True
+    if audience is _PUBLIC or audience is _UNLISTED:
+        return author is not None and (not author.private or ties & _FOLLOWS != 0)
+    if audience is _FOLLOWERS:
+        return ties & _FOLLOWS != 0
+    if audience is _FRIENDS_ONLY:
+        return ties & _FRIENDS != 0
+    return audience is _LIST and post.list_id is not None and _has(relations.lists, post.list_id)
+
+
+def _belongs(post: Post, ties: int, surface: Surface) -> bool:
+    """Whether what may be seen is also to be shown there."""
+    if post.repost_of is not None and surface is _HOME and ties & _NO_REPOSTS:
+        return False
+    return surface is not _TAG or post.audience is _PUBLIC
+
+
+def _has(ids: Ids, wanted: int) -> bool:
+    where = int(ids.searchsorted(wanted))
+    return where < len(ids) and int(ids[where]) == wanted

@@ -192,7 +192,7 @@ def test_every_association_stands_beside_its_inverse(truth: SqlTruth) -> None:
 def check_relations(
     truth: SqlTruth, viewer: int, model: set[tuple[int, Assoc, int]], everybody: range
 ) -> None:
-    held = read(truth, truth.graph.relations, viewer)
+    held = read(truth, truth.graph.relations, viewer, NOW_MS)
     assert held.viewer_id == viewer
     ends = {
         kind: {id2 for id1, of_kind, id2 in model if (id1, of_kind) == (viewer, kind)} for kind in FORWARD
@@ -287,14 +287,14 @@ def test_counts_add_up(truth: SqlTruth) -> None:
 
     @few
     @given(st.lists(st.dictionaries(keys, st.integers(-3, 5)), max_size=6))
-    def check(batches: list[dict[tuple[int, Count], int]]) -> None:
+    def check(batches: list[dict[tuple[int, str], int]]) -> None:
         base, totals = room(), Counter[tuple[int, Count]]()
         for batch in batches:
             moved = {(base + object_id, kind): delta for (object_id, kind), delta in batch.items()}
             write(truth, truth.counts.add, moved)
             totals.update(moved)
         for object_id in range(base + 1, base + 4):
-            stored = read(truth, truth.counts.get, object_id)
+            stored = read(truth, truth.counts.get_many, [object_id]).get(object_id, {})
             assert {kind: stored.get(kind, 0) for kind in Count} == {k: totals[object_id, k] for k in Count}
 
     check()
@@ -303,7 +303,7 @@ def test_counts_add_up(truth: SqlTruth) -> None:
 def test_counts_pass_the_borders_of_small_integers(truth: SqlTruth) -> None:
     for delta in (2**31 - 1, 1, 2**53):
         write(truth, truth.counts.add, {(MAX_ID, Count.FOLLOWERS): delta})
-    assert read(truth, truth.counts.get, MAX_ID) == {"followers": 2**31 + 2**53}
+    assert read(truth, truth.counts.get_many, [MAX_ID])[MAX_ID] == {"followers": 2**31 + 2**53}
 
 
 def test_counts_of_many_at_once_do_not_deadlock(pg_truth: SqlTruth) -> None:
@@ -317,7 +317,7 @@ def test_counts_of_many_at_once_do_not_deadlock(pg_truth: SqlTruth) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(add, range(4)))
-    assert read(pg_truth, pg_truth.counts.get, 7) == dict.fromkeys(Count, 40)
+    assert read(pg_truth, pg_truth.counts.get_many, [7, 8])[7] == dict.fromkeys(Count, 40)
 
 
 # events

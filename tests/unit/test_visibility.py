@@ -96,7 +96,7 @@ def test_every_combination(who: str, surface: Surface) -> None:
     authors = [None if state is None else a_user(AUTHOR, state) for *_, state in cases]
 
     # when
-    shown = visible(posts, authors, relations(who), surface)
+    shown = visible(posts, authors, relations(who), surface, NOW)
 
     # then
     for (audience, *state), seen in zip(cases, shown, strict=True):
@@ -124,7 +124,7 @@ def test_in_a_batch_every_post_is_decided_by_itself(data: st.DataObject) -> None
 
     # when
     held = relations_of(viewer, {Tie.FOLLOWS: followees, Tie.BLOCKED: blocked, Tie.MUTES: muted})
-    shown = visible(posts, authors, held, surface)
+    shown = visible(posts, authors, held, surface, NOW)
 
     # then
     assert shown == [
@@ -138,12 +138,12 @@ def test_in_a_batch_every_post_is_decided_by_itself(data: st.DataObject) -> None
 
 
 def test_nothing_to_decide() -> None:
-    assert visible([], [], no_relations(ME), Surface.HOME) == []
+    assert visible([], [], no_relations(ME), Surface.HOME, NOW) == []
 
 
 def test_posts_and_authors_must_be_as_many() -> None:
     with pytest.raises(ValueError, match="argument"):
-        visible([a_post(1), a_post(2)], [a_user(AUTHOR)], no_relations(ME), Surface.HOME)
+        visible([a_post(1), a_post(2)], [a_user(AUTHOR)], no_relations(ME), Surface.HOME, NOW)
 
 
 @given(*[st.sets(st.integers(1, 9)) for _ in range(3)])

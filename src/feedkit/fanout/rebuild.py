@@ -71,7 +71,7 @@ class Timelines:
         Muted followees are in it, since a mute may be undone; and pulled ones, since a reader at work may
         have looked at the list before they were on it.
         """
-        followees = self._truth.graph.relations(tx, reader_id).those(Tie.FOLLOWS)
+        followees = self._truth.graph.relations(tx, reader_id, 0).those(Tie.FOLLOWS)
         return self._truth.posts.recent(
             tx, followees, before=MAX_ID, floor=0, limit=self._inbox_entries, viewer_id=reader_id
         )

@@ -4,27 +4,27 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from feedkit.model import Audience, Count, Event, EventKind
-from feedkit.storage.base import Truth, Tx
+from feedkit.storage.base import COUNTERS, Truth, Tx
 
 
 class Counters:
     """A shared consumer: deltas and its place in the log commit together, so nothing counts twice."""
 
-    name = "counters"
+    name = COUNTERS
 
     def __init__(self, truth: Truth) -> None:
         self._truth = truth
 
     def apply(self, tx: Tx, events: Sequence[Event]) -> None:
         """Add up the deltas of these events, and apply them."""
-        deltas: Counter[tuple[int, Count]] = Counter()
+        deltas: Counter[tuple[int, str]] = Counter()
         for event in events:
             for key, delta in _deltas(event):
                 deltas[key] += delta
         self._truth.counts.add(tx, deltas)
 
 
-def _deltas(event: Event) -> Iterator[tuple[tuple[int, Count], int]]:
+def _deltas(event: Event) -> Iterator[tuple[tuple[int, str], int]]:
     match event.kind:
         case EventKind.FOLLOW_ADDED | EventKind.FOLLOW_REMOVED:
             sign = 1 if event.kind is EventKind.FOLLOW_ADDED else -1

@@ -49,6 +49,11 @@ class Tail:
             self._version = version  # as it was before we looked: a later commit differs from it
             return self._number
 
+    @property
+    def number(self) -> int:
+        """The number of the last event that was applied, 0 before the first look at the log."""
+        return self._number or 0
+
     def is_at(self, number: int) -> bool:
         """Whether nothing above that number has been applied here, not even in part."""
         return self._reached == number

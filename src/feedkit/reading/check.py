@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Generic
 
+from feedkit.clock import Clock
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids
 from feedkit.model import CheckReport, Key, PostStatus
@@ -27,11 +28,13 @@ class Check(Generic[Key]):
         inboxes: TimelineStore,
         home: Home[Key],
         hydrator: Hydrator[Key],
+        *,
         depth: int,
         catch_up: Callable[[], int],
+        clock: Clock,
     ) -> None:
         self._truth, self._inboxes, self._home, self._hydrator = truth, inboxes, home, hydrator
-        self._depth, self._catch_up = depth, catch_up
+        self._depth, self._catch_up, self._clock = depth, catch_up, clock
 
     def run(self, sample: int, repair: bool) -> CheckReport:
         """Check up to `sample` viewers: those who hold an inbox here, then others drawn at random.
@@ -100,7 +103,7 @@ class Check(Generic[Key]):
         return [position for position in window if position not in for_others]
 
     def _recomputed(self, tx: Tx, viewer_id: int) -> Ids:
-        authors = self._truth.graph.relations(tx, viewer_id).home_authors()
+        authors = self._truth.graph.relations(tx, viewer_id, self._clock.now_ms()).home_authors()
         return self._truth.posts.recent(
             tx, authors, before=MAX_ID, floor=0, limit=self._depth, viewer_id=viewer_id
         ).positions

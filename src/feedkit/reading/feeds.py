@@ -90,12 +90,11 @@ class FeedReader(Generic[Key]):
 
     def _too_new(self, filled: Filled[Key], at: Cursor) -> set[int]:
         """What was committed after this walk began, at or below the first item of the page, if any is on it."""
-        if not filled.items or self.log.stands_at(at.mark):
+        if not filled.positions or self.log.stands_at(at.mark):
             return set()
-        top, limit = filled.items[0].post.position, self.settings.max_scan
+        top, limit = filled.positions[0], self.settings.max_scan
         newer = self.truth.read(lambda tx: self.truth.events.published_after(tx, at.mark, top, limit))
-        on_page = {item.post.position for item in filled.items}
-        return set() if on_page.isdisjoint(newer) else set(newer)
+        return set() if set(filled.positions).isdisjoint(newer) else set(newer)
 
     def _decode(self, cursor: object, viewer_tag: int, name: str) -> Cursor:
         if cursor is None:

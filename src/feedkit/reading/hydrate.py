@@ -1,18 +1,19 @@
-"""Turns entries into what a viewer may see: posts with their authors, filtered by `visibility`."""
+"""Turns entries into what a viewer may see: posts with all that belongs to them, filtered by `visibility`."""
 
 from collections.abc import Sequence
 from typing import Generic, TypeGuard
 
-from feedkit.model import Item, Key, Post
+from feedkit.clock import Clock
+from feedkit.model import NO_COUNTS, Item, Key, Post, Quoted, User
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.visibility import Relations, Surface, visible
 
 
 class Hydrator(Generic[Key]):
-    """Loads posts and authors in batches and asks `visibility` about each."""
+    """Loads posts, what they share, authors, counters and the viewer's own doings in batches."""
 
-    def __init__(self, readthrough: ReadThrough[Key]) -> None:
-        self._readthrough = readthrough
+    def __init__(self, readthrough: ReadThrough[Key], clock: Clock) -> None:
+        self._readthrough, self._clock = readthrough, clock
 
     def at_positions(
         self, positions: Sequence[int], relations: Relations, surface: Surface
@@ -28,13 +29,56 @@ class Hydrator(Generic[Key]):
 
     def items(self, posts: Sequence[Post], relations: Relations, surface: Surface) -> list[Item[Key] | None]:
         """For each post its item, None for what this viewer may not see on this surface."""
+        shared_ids = [one for post in posts if (one := post.repost_of or post.quote_of)]
+        shared = self._readthrough.posts(shared_ids) if shared_ids else {}
+        seen = self._seen([*posts, *shared.values()] if shared else posts, relations, surface)
+        lines = [self._line(post, shared, seen) for post in posts]
+        content = [line[0] for line in lines if line is not None]
+        counts = self._readthrough.counts([post.id for post in content])
+        own = iter(self._readthrough.own(relations.viewer_id, [post.id for post in content]))
+        return [
+            line
+            and Item(
+                line[0],
+                seen[line[0].id],
+                counts.get(line[0].id, NO_COUNTS),
+                next(own),
+                post.position,
+                line[1],
+                line[2],
+            )
+            for post, line in zip(posts, lines, strict=True)
+        ]
+
+    def _seen(self, posts: Sequence[Post], relations: Relations, surface: Surface) -> dict[int, User[Key]]:
+        """The authors of those of the posts that may be seen, by the post's id."""
         users = self._readthrough.users([post.author_id for post in posts])
         authors = [users.get(post.author_id) for post in posts]
-        shown = visible(posts, authors, relations, surface)
-        return [
-            Item(post, author) if seen and author is not None else None
-            for post, author, seen in zip(posts, authors, shown, strict=True)
-        ]
+        shown = visible(posts, authors, relations, surface, self._clock.now_ms())
+        return {
+            post.id: author
+            for post, author, may_see in zip(posts, authors, shown, strict=True)
+            if may_see and author is not None
+        }
+
+    def _line(
+        self, post: Post, shared: dict[int, Post], seen: dict[int, User[Key]]
+    ) -> tuple[Post, tuple[User[Key], ...], Quoted[Key] | None] | None:
+        """What a post shows: its content, who reposted that, and what it quotes; None for nothing."""
+        author = seen.get(post.id)
+        if author is None:
+            return None
+        if post.repost_of is not None:
+            original = shared.get(post.repost_of)
+            if original is None or original.id not in seen:
+                return None
+            return original, (author,), self._quoted(original, shared, seen)
+        return post, (), self._quoted(post, shared, seen)
+
+    def _quoted(self, post: Post, shared: dict[int, Post], seen: dict[int, User[Key]]) -> Quoted[Key] | None:
+        quoted = None if post.quote_of is None else shared.get(post.quote_of)
+        author = None if quoted is None else seen.get(quoted.id)
+        return None if quoted is None or author is None else Quoted(quoted, author)
 
 
 def _are_whole(posts: list[Post | None]) -> TypeGuard[list[Post]]:

@@ -20,9 +20,13 @@ Hydrate = Callable[[Sequence[int]], tuple[list[Item[Key] | None], set[int]]]
 
 @attrs.frozen(slots=True)
 class Filled(Generic[Key]):
-    """What one page came to. `last` is the lowest position that was dealt with."""
+    """What one page came to. `last` is the lowest position that was dealt with.
+
+    `positions` are those of all that it shows, descending; several may have come to one item.
+    """
 
     items: tuple[Item[Key], ...]
+    positions: tuple[int, ...]
     last: int
     ended: bool
     truncated: bool
@@ -34,10 +38,8 @@ class Filled(Generic[Key]):
 
     def newer_cursor(self, at: Cursor) -> Cursor:
         """What is newer than this page: above its first item, or committed after its walk began."""
-        if self.items:
-            top = max(self.items[0].post.position, at.until)
-        else:
-            top = at.until if at.before == MAX_ID else at.before - 1
+        below_walk = at.until if at.before == MAX_ID else at.before - 1
+        top = max(self.positions[0], at.until) if self.positions else below_walk
         return Cursor(at.mode, before=MAX_ID, until=top, since=at.mark)
 
 
@@ -48,11 +50,11 @@ def fill(
 
     Positions in `left_out` are passed over.
     """
-    items: list[Item[Key]] = []
+    lines: Lines[Key] = Lines(limit)
     last, scanned, unreadable = at.before, 0, 0
     while True:
         # Twice as far each time: where little of a feed may be shown, that is a handful of rounds.
-        wanted = min(max(limit - len(items) + _SPARE, scanned), max_scan - scanned)
+        wanted = min(max(lines.room() + _SPARE, scanned), max_scan - scanned)
         positions = source.window(last, at.until, wanted)
         hydrated, undecoded = hydrate(positions)
         if left_out:
@@ -60,23 +62,46 @@ def fill(
                 None if position in left_out else item
                 for position, item in zip(positions, hydrated, strict=True)
             ]
-        taken = _take(hydrated, limit - len(items), items)
-        unreadable += len(undecoded.intersection(positions[:taken]))
+        taken = lines.take(hydrated)
+        unreadable += len(undecoded.intersection(positions[:taken])) if undecoded else 0
         scanned += taken
         last = positions[taken - 1] if taken else last
         exhausted = taken == len(positions)
         ended = exhausted and len(positions) < wanted
-        if ended or len(items) == limit or scanned >= max_scan:
-            truncated = not ended and len(items) < limit
-            return Filled(tuple(items), last, ended, truncated, unreadable)
+        if ended or not lines.room() or scanned >= max_scan:
+            truncated = not ended and lines.room() > 0
+            return Filled(tuple(lines.items), tuple(lines.positions), last, ended, truncated, unreadable)
 
 
-def _take(hydrated: Sequence[Item[Key] | None], room: int, items: list[Item[Key]]) -> int:
-    """Move items over until there is no more room; how many entries were dealt with."""
-    for index, item in enumerate(hydrated):
-        if item is not None:
-            items.append(item)
-            room -= 1
-            if not room:
-                return index + 1
-    return len(hydrated)
+class Lines(Generic[Key]):
+    """The lines of a page, where a post stands once, however many reposts brought it."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self.items: list[Item[Key]] = []
+        self.positions: list[int] = []
+        self._where: dict[int, int] = {}
+
+    def room(self) -> int:
+        """How many more lines there may be."""
+        return self._limit - len(self.items)
+
+    def take(self, hydrated: Sequence[Item[Key] | None]) -> int:
+        """Move items over until there is no more room; how many entries were dealt with."""
+        for index, item in enumerate(hydrated):
+            if item is None:
+                continue
+            where = self._where.setdefault(item.post.id, len(self.items))
+            if where < len(self.items):
+                self.items[where] = _with_reposts(self.items[where], item)
+            elif len(self.items) == self._limit:
+                return index
+            else:
+                self.items.append(item)
+            self.positions.append(item.position)
+        return len(hydrated)
+
+
+def _with_reposts(line: Item[Key], further: Item[Key]) -> Item[Key]:
+    people = dict.fromkeys((*line.reposted_by, *further.reposted_by))
+    return attrs.evolve(line, reposted_by=tuple(people))

@@ -43,8 +43,8 @@ class Profile(Generic[Key]):
         if author_id is None or self._is_blocked(viewer_id, author_id):
             return ProfilePage(**fields, user=stranger, counts=UserCounts())
         user = self._readthrough.users((author_id,)).get(author_id, stranger)
-        counts = self._truth.read(lambda tx: self._truth.counts.get(tx, author_id))
-        return ProfilePage(**fields, user=user, counts=_counts(counts))
+        counts = self._truth.read(lambda tx: self._truth.counts.get_many(tx, (author_id,)))
+        return ProfilePage(**fields, user=user, counts=_counts(counts.get(author_id, {})))
 
     def _open(self, viewer_id: int | None, author_id: int | None) -> Opened:
         viewer = self._readthrough.viewer(viewer_id or LOGGED_OUT)
@@ -60,6 +60,9 @@ class Profile(Generic[Key]):
         return relations.with_each((author_id,))[0] & Tie.BLOCKED != 0
 
 
+_OF_USERS = (Count.FOLLOWERS, Count.FOLLOWING, Count.FRIENDS, Count.POSTS)
+
+
 def _counts(stored: dict[str, int]) -> UserCounts:
     """Those kinds that this code knows; newer code may keep others."""
-    return UserCounts(**{kind.value: stored.get(kind.value, 0) for kind in Count})
+    return UserCounts(**{kind.value: stored.get(kind.value, 0) for kind in _OF_USERS})

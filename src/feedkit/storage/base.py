@@ -14,13 +14,18 @@ import attrs
 from feedkit.cursor import CursorKey
 from feedkit.ids import Lease
 from feedkit.idset import Ids
-from feedkit.model import Assoc, Audience, Count, Event, Post
+from feedkit.model import Assoc, Audience, Event, Own, Post
 from feedkit.storage.entries import Entries
 from feedkit.visibility import Relations
 
 T = TypeVar("T")
 Tx = Any
 """An open transaction of the driver's own kind; opaque above storage."""
+
+COUNTERS = "counters"
+"""The shared consumer that keeps the counters, by its name in the log."""
+REACTED, REACTED_BY = "reacted:", "reacted_by:"
+"""What the kinds of associations and counters of reactions begin with; the kind of reaction follows."""
 
 
 @attrs.frozen(slots=True)
@@ -33,6 +38,8 @@ class UserRow:
     display_name: str | None
     time_zone: str | None
     status: str
+    private: int = 0
+    suspended_until: int | None = None
 
 
 @attrs.frozen(slots=True)
@@ -58,6 +65,7 @@ class Truth(Protocol):
     posts: "PostStore"
     graph: "GraphStore"
     counts: "CountStore"
+    engagement: "EngagementStore"
     events: "EventStore"
     pulled: "PulledStore"
     nodes: "NodeStore"
@@ -120,7 +128,7 @@ class UserStore(Protocol):
     def add(self, tx: Tx, rows: Mapping[int, bytes | None], now_ms: int) -> None:
         """Create users by id; one whose id or key is there already is left as it is."""
 
-    def patch(self, tx: Tx, user_id: int, fields: Mapping[str, str | None]) -> None:
+    def patch(self, tx: Tx, user_id: int, fields: Mapping[str, str | int | None]) -> None:
         """Change the given columns of one user."""
 
     def get_many(self, tx: Tx, user_ids: Sequence[int]) -> list[UserRow]:
@@ -158,8 +166,11 @@ class PostStore(Protocol):
 class GraphStore(Protocol):
     """Associations, each with its inverse row, written in one transaction."""
 
-    def add(self, tx: Tx, id1: int, kind: Assoc, id2: int, now_ms: int) -> bool:
-        """Write both rows; False where they were there already."""
+    def add(self, tx: Tx, id1: int, kind: Assoc, id2: int, now_ms: int, *, data: int | None = None) -> bool:
+        """Write both rows; False where they were there already, with whatever data.
+
+        `data` of a mute is the instant when it lapses, of a follow 1 where no reposts are wanted.
+        """
 
     def remove(self, tx: Tx, id1: int, kind: Assoc, id2: int) -> bool:
         """Remove both rows; False where there were none."""
@@ -173,8 +184,8 @@ class GraphStore(Protocol):
     def count(self, tx: Tx, id1: int, kind: Assoc, at_most: int) -> int:
         """How many stand, counted no further than `at_most`."""
 
-    def relations(self, tx: Tx, viewer_id: int) -> Relations:
-        """Everything that decides what this viewer may see."""
+    def relations(self, tx: Tx, viewer_id: int, now_ms: int) -> Relations:
+        """Everything that decides what this viewer may see at that instant."""
 
     def range(self, tx: Tx, id1: int, kind: Assoc, after: int, limit: int) -> Ids:
         """A chunk of the other ends above `after`, ascending."""
@@ -189,11 +200,18 @@ class GraphStore(Protocol):
 class CountStore(Protocol):
     """Counters that grow by deltas from the log, never by counting rows."""
 
-    def add(self, tx: Tx, deltas: Mapping[tuple[int, Count], int]) -> None:
+    def add(self, tx: Tx, deltas: Mapping[tuple[int, str], int]) -> None:
         """Apply deltas, keyed by (object id, kind)."""
 
-    def get(self, tx: Tx, object_id: int) -> dict[str, int]:
-        """All counters of one object."""
+    def get_many(self, tx: Tx, object_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+        """All counters of some objects; nothing for those that have none."""
+
+
+class EngagementStore(Protocol):
+    """What people did to posts and comments."""
+
+    def own(self, tx: Tx, viewer_id: int, object_ids: Sequence[int]) -> dict[int, Own]:
+        """What one viewer did to these; nothing for those they did nothing to."""
 
 
 class EventStore(Protocol):

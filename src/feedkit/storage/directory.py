@@ -84,7 +84,16 @@ class Directory(Generic[Key]):
 
     def user(self, row: UserRow) -> User[Key]:
         """A user as the host knows them."""
-        return User(row.id, self._key(row), row.handle, row.display_name, row.time_zone, _status(row.status))
+        return User(
+            row.id,
+            self._key(row),
+            row.handle,
+            row.display_name,
+            row.time_zone,
+            _status(row.status),
+            bool(row.private),
+            row.suspended_until,
+        )
 
     def _add(
         self, tx: Tx, rows: Mapping[int, bytes | None], keys: Sequence[bytes | int]

@@ -4,19 +4,21 @@ Applying the log takes out what its events changed. A process applies the log be
 so no reader meets a value from before a change that was committed before the read began.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Generic
 
 import attrs
 
+from feedkit.clock import Clock
 from feedkit.idset import Ids
-from feedkit.model import Event, EventKind, Key, Post, User
+from feedkit.model import NO_COUNTS, NOTHING_DONE, Count, Counts, Event, EventKind, Key, Own, Post, User
 from feedkit.settings import Settings
-from feedkit.storage.base import Truth
+from feedkit.storage.base import COUNTERS, REACTED, Truth
 from feedkit.storage.cache import LeasedCache
 from feedkit.storage.directory import Directory
 from feedkit.visibility import LOGGED_OUT, Relations, no_relations
 
+_OF_CONTENT = (Count.REACTIONS, Count.COMMENTS, Count.REPLIES, Count.REPOSTS, Count.QUOTES)
 _PULLED = 0  # the pulled list is one value under one key
 
 
@@ -31,9 +33,19 @@ class Viewer:
 class ReadThrough(Generic[Key]):
     """Values by id; what is not cached comes from truth. A log consumer of this process."""
 
-    def __init__(self, truth: Truth, directory: Directory[Key], settings: Settings) -> None:
-        self._truth, self._directory = truth, directory
+    def __init__(
+        self,
+        truth: Truth,
+        directory: Directory[Key],
+        clock: Clock,
+        settings: Settings,
+        applied: Callable[[], int],
+    ) -> None:
+        self._truth, self._directory, self._clock, self._applied = truth, directory, clock, applied
         self._posts: LeasedCache[int, Post | None] = LeasedCache(settings.posts_cached)
+        self._posts_by_id: LeasedCache[int, Post] = LeasedCache(settings.posts_cached)
+        self._counts: LeasedCache[int, Counts] = LeasedCache(settings.posts_cached)
+        self._own: LeasedCache[tuple[int, int], Own] = LeasedCache(settings.own_cached)
         self._users: LeasedCache[int, User[Key]] = LeasedCache(settings.users_cached)
         self._viewers: LeasedCache[int, Viewer] = LeasedCache(settings.relations_cached)
         self._pulled: LeasedCache[int, Ids] = LeasedCache(1)
@@ -41,6 +53,22 @@ class ReadThrough(Generic[Key]):
     def posts_at(self, positions: Sequence[int]) -> dict[int, Post | None]:
         """Posts by position; None for one that cannot be decoded, nothing for one that does not exist."""
         return self._posts.get_many(positions, self._load_posts)
+
+    def posts(self, post_ids: Sequence[int]) -> dict[int, Post]:
+        """Posts by id; nothing for one that does not exist or cannot be decoded."""
+        return self._posts_by_id.get_many(post_ids, self._load_posts_by_id)
+
+    def counts(self, object_ids: Sequence[int]) -> dict[int, Counts]:
+        """The counters of posts or comments."""
+        return self._counts.get_many(object_ids, self._load_counts)
+
+    def own(self, viewer_id: int, object_ids: Sequence[int]) -> list[Own]:
+        """What a viewer did to each of these posts or comments."""
+        if viewer_id == LOGGED_OUT:
+            return [NOTHING_DONE] * len(object_ids)
+        keys = [(viewer_id, object_id) for object_id in object_ids]
+        found = self._own.get_many(keys, self._load_own)
+        return [found[key] for key in keys]
 
     def users(self, user_ids: Sequence[int]) -> dict[int, User[Key]]:
         """Users by id."""
@@ -50,6 +78,10 @@ class ReadThrough(Generic[Key]):
         """What decides what this viewer sees."""
         if viewer_id == LOGGED_OUT:
             return _viewer(no_relations(LOGGED_OUT))
+        viewer = self._viewers.get(viewer_id, lambda: self._load_viewer(viewer_id))
+        if viewer.relations.until_ms > self._clock.now_ms():
+            return viewer
+        self._viewers.discard((viewer_id,))  # a mute has lapsed
         return self._viewers.get(viewer_id, lambda: self._load_viewer(viewer_id))
 
     def pulled(self) -> Ids:
@@ -63,17 +95,33 @@ class ReadThrough(Generic[Key]):
 
     def clear(self) -> None:
         """Forget everything."""
-        for cache in (self._posts, self._users, self._viewers, self._pulled):
+        for cache in (self._posts, self._posts_by_id, self._counts, self._users, self._viewers, self._pulled):
             cache.clear()
+        self._own.clear()
 
     def _apply(self, event: Event) -> None:
         match event.kind:
-            case EventKind.POST_PUBLISHED | EventKind.POST_DELETED:
+            case EventKind.POST_PUBLISHED | EventKind.POST_EDITED | EventKind.POST_DELETED:
                 self._posts.discard((event.position,))
+                self._posts_by_id.discard((event.object_id,))
+                self._counts.discard([one for _, one in event.about])
             case EventKind.USER_CHANGED:
                 self._users.discard((event.object_id,))
+            case EventKind.REACTION_ADDED | EventKind.REACTION_REMOVED:
+                self._counts.discard((event.object_id,))
+                self._own.discard(((event.actor_id, event.object_id),))
+            case EventKind.SAVE_ADDED | EventKind.SAVE_REMOVED:
+                self._own.discard(((event.actor_id, event.object_id),))
+            case EventKind.COMMENT_ADDED | EventKind.COMMENT_REMOVED:
+                self._counts.discard([one for _, one in event.about])
+            case EventKind.LIST_CHANGED:
+                self._viewers.discard([one for _, one in event.about])
             case EventKind.PULL_STARTED | EventKind.PULL_ENDED:
                 self._pulled.discard((_PULLED,))
+            case EventKind.IMPORTED:
+                self.clear()
+            case EventKind.COMMENT_EDITED | EventKind.PINS_CHANGED:
+                pass
             case _:
                 self._viewers.discard((event.actor_id, event.object_id))
 
@@ -82,12 +130,48 @@ class ReadThrough(Generic[Key]):
         found: dict[int, Post | None] = {post.position: post for post in posts}
         return found | dict.fromkeys(unreadable)
 
+    def _load_posts_by_id(self, post_ids: Sequence[int]) -> dict[int, Post]:
+        posts, _ = self._truth.read(lambda tx: self._truth.posts.get_many(tx, post_ids))
+        return {post.id: post for post in posts}
+
+    def _load_counts(self, object_ids: Sequence[int]) -> dict[int, Counts]:
+        """Counters are kept only once they contain every event that was applied here: later ones drop them."""
+        applied = self._applied()
+        offsets, stored = self._truth.read(
+            lambda tx: (self._truth.events.offsets(tx), self._truth.counts.get_many(tx, object_ids))
+        )
+        if offsets.get(COUNTERS, 0) < applied:
+            self._counts.discard(object_ids)
+        return {one: counts_of(stored.get(one, {})) for one in object_ids}
+
+    def _load_own(self, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Own]:
+        viewer_id = keys[0][0]
+        found = self._truth.read(
+            lambda tx: self._truth.engagement.own(tx, viewer_id, [one for _, one in keys])
+        )
+        return {key: found.get(key[1], NOTHING_DONE) for key in keys}
+
     def _load_users(self, user_ids: Sequence[int]) -> dict[int, User[Key]]:
         rows = self._truth.read(lambda tx: self._truth.users.get_many(tx, user_ids))
         return {row.id: self._directory.user(row) for row in rows}
 
     def _load_viewer(self, viewer_id: int) -> Viewer:
-        return _viewer(self._truth.read(lambda tx: self._truth.graph.relations(tx, viewer_id)))
+        return _viewer(
+            self._truth.read(lambda tx: self._truth.graph.relations(tx, viewer_id, self._clock.now_ms()))
+        )
+
+
+def counts_of(stored: Mapping[str, int]) -> Counts:
+    """Stored counters of a post or comment, those of kinds that this code knows."""
+    if not stored:
+        return NO_COUNTS
+    plain = {kind.value: stored.get(kind.value, 0) for kind in _OF_CONTENT}
+    reacted = {
+        kind.removeprefix(REACTED): value
+        for kind, value in stored.items()
+        if kind.startswith(REACTED) and value
+    }
+    return Counts(**plain, reacted=reacted)
 
 
 def _viewer(relations: Relations) -> Viewer:

@@ -10,7 +10,7 @@ import attrs
 
 from feedkit.errors import InvalidArgument, LimitExceeded, shown
 from feedkit.ids import MAX_ID
-from feedkit.model import Audience, Media
+from feedkit.model import Audience, Media, MediaStatus
 from feedkit.settings import Settings
 
 E = TypeVar("E", bound=StrEnum)
@@ -18,6 +18,7 @@ _KIND = re.compile(r"[a-z][a-z0-9_.:-]{0,31}")
 _NESTING_MAX = 32
 _NO_EXTRA = "{}"
 _PIXELS_MAX = 1_000_000
+_BYTES_MAX = 1 << 50
 _YEAR_S = 365 * 86_400
 
 
@@ -93,10 +94,10 @@ class Drafting:
         for field in ("media_type", "content_hash"):
             optional_text(f"{name}.{field}", getattr(one, field), limit)
         optional_text(f"{name}.alt_text", one.alt_text, self._settings.text_max_chars)
-        for field in ("width", "height"):
+        for field, most in (("width", _PIXELS_MAX), ("height", _PIXELS_MAX), ("size_bytes", _BYTES_MAX)):
             if getattr(one, field) is not None:
-                checked_int(f"{name}.{field}", getattr(one, field), 0, _PIXELS_MAX)
-        return one
+                checked_int(f"{name}.{field}", getattr(one, field), 0, most)
+        return attrs.evolve(one, status=checked_choice(f"{name}.status", one.status, MediaStatus))
 
     def _extra(self, extra: object) -> str:
         if extra is None:

@@ -5,7 +5,7 @@ from functools import partial
 
 from feedkit.clock import Clock
 from feedkit.errors import Forbidden, LimitExceeded
-from feedkit.model import Assoc, Event, EventKind, Relation
+from feedkit.model import ACTIVE, NONE, Assoc, Event, EventKind, Relation
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
 
@@ -74,10 +74,10 @@ class Graph:
         changed = self._truth.graph.add(tx, actor_id, kind, target_id, now_ms)
         if changed:
             self._truth.events.append(tx, Event(_ADDED[kind], actor_id, target_id, now_ms))
-        return Relation(active=True, changed=changed)
+        return Relation(ACTIVE, changed)
 
     def _remove(self, kind: Assoc, tx: Tx, actor_id: int, target_id: int) -> Relation:
         changed = self._truth.graph.remove(tx, actor_id, kind, target_id)
         if changed:
             self._truth.events.append(tx, Event(_REMOVED[kind], actor_id, target_id, self._clock.now_ms()))
-        return Relation(active=False, changed=changed)
+        return Relation(NONE, changed)

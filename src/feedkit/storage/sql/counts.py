@@ -1,10 +1,9 @@
 """Counters that grow by deltas."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from feedkit.model import Count
 from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.tables import Tables
@@ -22,17 +21,21 @@ class SqlCounts:
                 set_={"value": counts.c.value + insert.excluded.value},
             )
         )
-        of_one = sa.select(counts.c.kind, counts.c.value).where(counts.c.object_id == sa.bindparam("of"))
-        self._get = dialect.prepare(of_one)
+        self._bind = dialect.bind_ids
+        some = sa.select(counts).where(dialect.is_in(counts.c.object_id, "ids"))
+        self._get_many = dialect.prepare(some)
 
-    def add(self, tx: Tx, deltas: Mapping[tuple[int, Count], int]) -> None:
+    def add(self, tx: Tx, deltas: Mapping[tuple[int, str], int]) -> None:
         rows = [
-            {"object_id": object_id, "kind": kind.value, "value": delta}
+            {"object_id": object_id, "kind": str(kind), "value": delta}
             for (object_id, kind), delta in sorted(deltas.items())  # one order everywhere: no deadlocks
             if delta
         ]
         if rows:
             self._add.run_many(tx, rows)
 
-    def get(self, tx: Tx, object_id: int) -> dict[str, int]:
-        return dict(self._get.rows(tx, {"of": object_id}))
+    def get_many(self, tx: Tx, object_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+        found: dict[int, dict[str, int]] = {}
+        for object_id, kind, value in self._get_many.rows(tx, {"ids": self._bind(object_ids)}):
+            found.setdefault(object_id, {})[kind] = value
+        return found

@@ -13,13 +13,14 @@ import sqlalchemy as sa
 
 from feedkit.codec import MISS, decode, encode
 from feedkit.idset import Ids
-from feedkit.model import Audience, Event, EventKind, Route
+from feedkit.model import OF_POSTS, Audience, Event, EventKind, Route
 from feedkit.storage.entries import Entries, of_rows
 from feedkit.storage.sql.dialects import Dialect, columns
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.tables import Tables
 
-_EVENT_SCHEMA = 1
+_EVENT_SCHEMA = 2
+_OLD_EVENT_SCHEMA = 1  # route and audience alone
 _SEQUENCER_WAIT_MS = 500
 _KINDS = {kind.value: kind for kind in EventKind}
 _NUMBERED_AT_ONCE = 10_000
@@ -174,30 +175,48 @@ class SqlEvents:
 
 
 def _encode(event: Event) -> bytes | None:
-    if event.kind not in (EventKind.POST_PUBLISHED, EventKind.POST_DELETED):
+    if event.kind not in OF_POSTS and not event.detail and not event.about:
         return None
-    return _encode_data(event.route, event.audience)
+    return _encode_data(event.route, event.audience, event.detail, event.about)
 
 
 @lru_cache(maxsize=64)
-def _encode_data(route: Route, audience: Audience) -> bytes:
-    return encode(_EVENT_SCHEMA, [route.value, audience.value])
+def _encode_data(route: Route, audience: Audience, detail: str, about: tuple[tuple[str, int], ...]) -> bytes:
+    return encode(_EVENT_SCHEMA, [route.value, audience.value, detail, about])
 
 
 def _decode(row: Any) -> Event:
     """An event as stored; one that this code cannot read becomes UNKNOWN, and its consumers start afresh."""
     number, kind, actor_id, object_id, at_ms, position, data = row
     try:
-        route, audience = (Route.PUSH, Audience.PUBLIC) if data is None else _decode_data(bytes(data))
-        return Event(_KINDS[kind], actor_id, object_id, at_ms, position, route, audience, number or 0)
+        route, audience, detail, about = _NO_DATA if data is None else _decode_data(bytes(data))
+        return Event(
+            _KINDS[kind],
+            actor_id,
+            object_id,
+            at_ms,
+            position,
+            route,
+            audience,
+            number or 0,
+            detail,
+            about,
+        )
     except (KeyError, ValueError, TypeError):
         return Event(EventKind.UNKNOWN, actor_id, object_id, at_ms, number=number or 0)
 
 
+_Data = tuple[Route, Audience, str, tuple[tuple[str, int], ...]]
+_NO_DATA: _Data = (Route.PUSH, Audience.PUBLIC, "", ())
+
+
 @lru_cache(maxsize=64)
-def _decode_data(data: bytes) -> tuple[Route, Audience]:
+def _decode_data(data: bytes) -> _Data:
     value = decode(_EVENT_SCHEMA, data)
-    if value is MISS or not isinstance(value, list):
+    if value is MISS:
+        old = decode(_OLD_EVENT_SCHEMA, data)
+        value = [*old, "", []] if isinstance(old, list) else old
+    if not isinstance(value, list):
         raise ValueError("unknown form of an event")
-    route, audience = value
-    return Route(route), Audience(audience)
+    route, audience, detail, about = value
+    return Route(route), Audience(audience), str(detail), tuple((str(role), int(one)) for role, one in about)

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from feedkit.codec import decode, encode
+from feedkit.ids import MAX_ID
 from feedkit.idset import Ids
 from feedkit.model import Assoc
 from feedkit.storage.sql.dialects import Dialect
@@ -18,7 +20,11 @@ _TIES: dict[str, Tie] = {
     Assoc.BLOCKS: Tie.BLOCKED,
     Assoc.BLOCKED_BY: Tie.BLOCKED,
     Assoc.MUTES: Tie.MUTES,
+    Assoc.FRIENDS: Tie.FRIENDS,
 }
+_DATA_SCHEMA = 1
+NO_REPOSTS = 1
+"""A bit in the data of a follow."""
 _BLOCKS = (Assoc.BLOCKS, Assoc.BLOCKED_BY)
 
 
@@ -29,8 +35,8 @@ class SqlGraph:
         links = tables.associations
         self._dialect = dialect
         prepare = dialect.prepare
-        there = ["id1=from_id", "kind=of_kind", "id2=to_id", "time=now_ms"]
-        back = ["id1=to_id", "kind=inverse", "id2=from_id", "time=now_ms"]
+        there = ["id1=from_id", "kind=of_kind", "id2=to_id", "time=now_ms", "data"]
+        back = ["id1=to_id", "kind=inverse", "id2=from_id", "time=now_ms", "data"]
         self._add = prepare(dialect.insert(links, there, back).on_conflict_do_nothing())
         self._remove = prepare(_remove_both(links))
 
@@ -42,8 +48,8 @@ class SqlGraph:
         )
         some = sa.select(links.c.id2).where(of_kind).limit(sa.bindparam("at_most")).subquery()
         self._count = prepare(sa.select(sa.func.count()).select_from(some))
-        relations = of_one & _is_one_of(links.c.kind, _TIES)
-        self._relations = prepare(sa.select(links.c.kind, links.c.id2).where(relations))
+        relations = of_one & _is_one_of(links.c.kind, [*_TIES, Assoc.LISTED_IN])
+        self._relations = prepare(sa.select(links.c.kind, links.c.id2, links.c.data).where(relations))
         self._range = prepare(
             sa.select(links.c.id2)
             .where(of_kind & (links.c.id2 > sa.bindparam("after")))
@@ -59,8 +65,9 @@ class SqlGraph:
             .limit(sa.bindparam("at_most"))
         )
 
-    def add(self, tx: Tx, id1: int, kind: Assoc, id2: int, now_ms: int) -> bool:
-        return self._add.run(tx, {**_pair(id1, kind, id2), "now_ms": now_ms}) > 0
+    def add(self, tx: Tx, id1: int, kind: Assoc, id2: int, now_ms: int, *, data: int | None = None) -> bool:
+        stored = None if data is None else encode(_DATA_SCHEMA, data)
+        return self._add.run(tx, {**_pair(id1, kind, id2), "now_ms": now_ms, "data": stored}) > 0
 
     def remove(self, tx: Tx, id1: int, kind: Assoc, id2: int) -> bool:
         return self._remove.run(tx, _pair(id1, kind, id2)) > 0
@@ -74,11 +81,24 @@ class SqlGraph:
     def count(self, tx: Tx, id1: int, kind: Assoc, at_most: int) -> int:
         return int(self._count.scalar(tx, {"from_id": id1, "of_kind": kind.value, "at_most": at_most}))
 
-    def relations(self, tx: Tx, viewer_id: int) -> Relations:
-        held: dict[Tie, list[int]] = {tie: [] for tie in _TIES.values()}
-        for kind, other in self._relations.rows(tx, {"from_id": viewer_id}):
+    def relations(self, tx: Tx, viewer_id: int, now_ms: int) -> Relations:
+        held: dict[Tie, list[int]] = {tie: [] for tie in Tie}
+        lists: list[int] = []
+        until_ms = MAX_ID
+        for kind, other, data in self._relations.rows(tx, {"from_id": viewer_id}):
+            if kind == Assoc.LISTED_IN:
+                lists.append(other)
+                continue
+            if data is not None:
+                given = decode_data(data)
+                if kind == Assoc.MUTES and given <= now_ms:
+                    continue
+                if kind == Assoc.MUTES:
+                    until_ms = min(until_ms, given)
+                elif kind == Assoc.FOLLOWS and given & NO_REPOSTS:
+                    held[Tie.NO_REPOSTS].append(other)
             held[_TIES[kind]].append(other)
-        return relations_of(viewer_id, held)
+        return relations_of(viewer_id, held, lists=lists, until_ms=until_ms)
 
     def range(self, tx: Tx, id1: int, kind: Assoc, after: int, limit: int) -> Ids:
         chunk = {"from_id": id1, "of_kind": kind.value, "after": after, "at_most": limit}
@@ -91,6 +111,12 @@ class SqlGraph:
     def small_audiences(self, tx: Tx, authors: Sequence[int], limit: int) -> list[Row] | None:
         pairs = self._audiences.rows(tx, {"ids": self._dialect.bind_ids(authors), "at_most": limit + 1})
         return None if len(pairs) > limit else pairs
+
+
+def decode_data(data: bytes) -> int:
+    """The number beside an association; 0 where it cannot be read."""
+    value = decode(_DATA_SCHEMA, bytes(data))
+    return value if isinstance(value, int) else 0
 
 
 def _pair(id1: int, kind: Assoc, id2: int) -> dict[str, Any]:

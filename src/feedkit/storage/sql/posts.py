@@ -12,7 +12,7 @@ from feedkit.clock import YEAR_1_MS, YEAR_9999_MS
 from feedkit.errors import Conflict
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids
-from feedkit.model import Audience, Media, Post, PostStatus
+from feedkit.model import Audience, Entity, Media, MediaStatus, Post, PostStatus
 from feedkit.storage.entries import Entries, merge, of_rows
 from feedkit.storage.sql.dialects import Dialect, columns
 from feedkit.storage.sql.prepared import Prepared, Tx
@@ -23,7 +23,7 @@ class _PostRow(NamedTuple):
     """A row of posts, as it is stored."""
 
     id: int
-    position: int
+    position: int | None
     author_id: int
     created_at: int
     kind: str
@@ -37,6 +37,15 @@ class _PostRow(NamedTuple):
     media_count: int
     published_at: int | None
     deleted_at: int | None
+    edited_at: int | None
+    expires_at: int | None
+    scheduled_at: int | None
+    revision: int
+    list_id: int | None
+    repost_of: int | None
+    quote_of: int | None
+    fallback: str | None
+    entities: str | None
 
 
 _POST = _PostRow._fields
@@ -120,13 +129,14 @@ class SqlPosts:
             try:
                 posts.append(_to_post(row, media.get(row.id, ())))
             except (ValueError, TypeError, OverflowError, RecursionError):
-                unreadable.append(row.position)
+                unreadable.append(row.position or 0)
         return posts, unreadable
 
     def _load_media(self, tx: Tx, post_ids: Sequence[int]) -> dict[int, tuple[Media, ...]]:
         media: dict[int, tuple[Media, ...]] = {}
-        for post_id, _ordinal, *fields in self._media_of.rows(tx, {"ids": self._bind(post_ids)}):
-            media[post_id] = (*media.get(post_id, ()), Media(*fields))
+        for post_id, _ordinal, url, *fields, status in self._media_of.rows(tx, {"ids": self._bind(post_ids)}):
+            one = attrs.evolve(Media(url, *fields), status=MediaStatus(status))
+            media[post_id] = (*media.get(post_id, ()), one)
         return media
 
 
@@ -178,7 +188,7 @@ def _may_have_more(part: Entries, each: int, cut: int) -> Ids:
 def _to_row(post: Post) -> dict[str, Any]:
     return {
         "id": post.id,
-        "position": post.position,
+        "position": post.position or None,
         "ref": post.ref,
         "author_id": post.author_id,
         "kind": post.kind,
@@ -192,12 +202,21 @@ def _to_row(post: Post) -> dict[str, Any]:
         "created_at": post.created_ms,
         "published_at": post.published_ms,
         "deleted_at": None,
+        "edited_at": post.edited_ms,
+        "expires_at": post.expires_ms,
+        "scheduled_at": post.scheduled_ms,
+        "revision": post.revision,
+        "list_id": post.list_id,
+        "repost_of": post.repost_of,
+        "quote_of": post.quote_of,
+        "fallback": post.fallback,
+        "entities": entities_to_json(post.entities),
     }
 
 
 def _media_rows(post: Post) -> list[dict[str, Any]]:
     return [
-        {"post_id": post.id, "ordinal": ordinal, "status": "ready", **media.to_dict()}
+        {"post_id": post.id, "ordinal": ordinal, **media.to_dict()}
         for ordinal, media in enumerate(post.media)
     ]
 
@@ -207,7 +226,7 @@ def _to_post(row: _PostRow, media: tuple[Media, ...]) -> Post:
         raise ValueError("extra is not an object")
     return Post(
         id=row.id,
-        position=row.position,
+        position=row.position or 0,
         author_id=row.author_id,
         created_ms=_instant(row.created_at),
         kind=row.kind,
@@ -219,9 +238,33 @@ def _to_post(row: _PostRow, media: tuple[Media, ...]) -> Post:
         ref=row.ref,
         reply_to=row.reply_to,
         media=media,
-        published_ms=None if row.published_at is None else _instant(row.published_at),
-        deleted_ms=None if row.deleted_at is None else _instant(row.deleted_at),
+        published_ms=_instant_or_none(row.published_at),
+        deleted_ms=_instant_or_none(row.deleted_at),
+        edited_ms=_instant_or_none(row.edited_at),
+        expires_ms=_instant_or_none(row.expires_at),
+        scheduled_ms=_instant_or_none(row.scheduled_at),
+        revision=row.revision,
+        list_id=row.list_id,
+        repost_of=row.repost_of,
+        quote_of=row.quote_of,
+        fallback=row.fallback,
+        entities=() if row.entities is None else _entities(row.entities),
     )
+
+
+def entities_to_json(entities: Sequence[Entity]) -> str | None:
+    """Entities as they are stored beside a text; None for none."""
+    if not entities:
+        return None
+    return json.dumps([attrs.astuple(entity) for entity in entities], ensure_ascii=False)
+
+
+def _entities(stored: str) -> tuple[Entity, ...]:
+    return tuple(Entity(*fields) for fields in json.loads(stored))
+
+
+def _instant_or_none(ms: int | None) -> int | None:
+    return None if ms is None else _instant(ms)
 
 
 def _instant(ms: int) -> int:

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from feedkit.model import PostStatus
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _Ms = sa.BigInteger
 _Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite: only INTEGER is the rowid itself
@@ -24,6 +24,14 @@ class Tables:
     def __init__(self, namespace: str) -> None:
         self.metadata = sa.MetaData()
         self._prefix = f"{namespace}_"
+        self._add_install()
+        self._add_people()
+        self._add_posts()
+        self._add_beside_posts()
+        self._add_log()
+        self._add_journals()
+
+    def _add_install(self) -> None:
         self.meta = self._table(
             "meta",
             sa.Column("name", sa.String(64), primary_key=True),
@@ -41,6 +49,8 @@ class Tables:
             sa.Column("owner", sa.String(32), nullable=False),
             sa.Column("until_ms", _Ms, nullable=False),
         )
+
+    def _add_people(self) -> None:
         self.users = self._table(
             "users",
             sa.Column("id", _Id, primary_key=True, autoincrement=False),
@@ -50,11 +60,33 @@ class Tables:
             sa.Column("time_zone", sa.Text),
             sa.Column("status", sa.String(16), nullable=False),
             sa.Column("created_at", _Ms, nullable=False),
+            sa.Column("private", sa.SmallInteger, nullable=False, server_default="0"),
+            sa.Column("suspended_until", _Ms),
         )
+        self.associations = self._table(
+            "associations",
+            sa.Column("id1", sa.BigInteger, primary_key=True, autoincrement=False),
+            sa.Column("kind", sa.String(64), primary_key=True),
+            sa.Column("id2", sa.BigInteger, primary_key=True, autoincrement=False),
+            sa.Column("time", _Ms, nullable=False),
+            sa.Column("data", sa.LargeBinary),
+            sqlite_with_rowid=False,
+        )
+        self._index(self.associations, "id1", "kind", "time")
+        self.lists = self._table(
+            "lists",
+            sa.Column("id", _Id, primary_key=True, autoincrement=False),
+            sa.Column("owner_id", sa.BigInteger, nullable=False),
+            sa.Column("name", sa.Text, nullable=False),
+            sa.Column("created_at", _Ms, nullable=False),
+        )
+        self._index(self.lists, "owner_id", "name", unique=True)
+
+    def _add_posts(self) -> None:
         self.posts = self._table(
             "posts",
             sa.Column("id", _Id, primary_key=True, autoincrement=False),
-            sa.Column("position", sa.BigInteger, nullable=False, unique=True),
+            sa.Column("position", sa.BigInteger, unique=True),  # none as long as it was never published
             sa.Column("ref", sa.Text),
             sa.Column("author_id", sa.BigInteger, nullable=False),
             sa.Column("kind", sa.String(32), nullable=False),
@@ -68,14 +100,32 @@ class Tables:
             sa.Column("created_at", _Ms, nullable=False),
             sa.Column("published_at", _Ms),
             sa.Column("deleted_at", _Ms),
+            sa.Column("edited_at", _Ms),
+            sa.Column("expires_at", _Ms),
+            sa.Column("scheduled_at", _Ms),
+            sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
+            sa.Column("list_id", sa.BigInteger),
+            sa.Column("repost_of", sa.BigInteger),
+            sa.Column("quote_of", sa.BigInteger),
+            sa.Column("fallback", sa.Text),
+            sa.Column("entities", sa.Text),  # JSON
         )
         # What timelines are rebuilt from, without a look at the rows.
         stands = posts_that_stand(self.posts)
         self._index(
             self.posts, "author_id", "position", "audience", sqlite_where=stands, postgresql_where=stands
         )
+        for other in ("reply_to", "repost_of", "quote_of"):
+            names_one = self.posts.c[other].is_not(None)
+            self._index(self.posts, other, "position", sqlite_where=names_one, postgresql_where=names_one)
+        waits = self.posts.c.scheduled_at.is_not(None)
+        self._index(self.posts, "scheduled_at", sqlite_where=waits, postgresql_where=waits)
+        drafted = self.posts.c.status == sa.literal_column(f"'{PostStatus.DRAFT.value}'")
+        self._index(self.posts, "author_id", "id", sqlite_where=drafted, postgresql_where=drafted)
         has_ref = self.posts.c.ref.is_not(None)
         self._index(self.posts, "ref", unique=True, sqlite_where=has_ref, postgresql_where=has_ref)
+
+    def _add_beside_posts(self) -> None:
         self.post_media = self._table(
             "post_media",
             sa.Column("post_id", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -87,26 +137,50 @@ class Tables:
             sa.Column("alt_text", sa.Text),
             sa.Column("content_hash", sa.Text),
             sa.Column("status", sa.String(16), nullable=False),
+            sa.Column("size_bytes", sa.BigInteger),
         )
         self._index(self.post_media, "url")
         self._index(self.post_media, "content_hash")
-        self.associations = self._table(
-            "associations",
-            sa.Column("id1", sa.BigInteger, primary_key=True, autoincrement=False),
-            sa.Column("kind", sa.String(16), primary_key=True),
-            sa.Column("id2", sa.BigInteger, primary_key=True, autoincrement=False),
-            sa.Column("time", _Ms, nullable=False),
-            sa.Column("data", sa.LargeBinary),
+        self.post_revisions = self._table(
+            "post_revisions",
+            sa.Column("post_id", sa.BigInteger, primary_key=True, autoincrement=False),
+            sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+            sa.Column("text", sa.Text, nullable=False),
+            sa.Column("media", sa.Text, nullable=False),  # JSON
+            sa.Column("extra", sa.Text, nullable=False),  # JSON
+            sa.Column("until", _Ms, nullable=False),
+        )
+        self.post_tags = self._table(
+            "post_tags",
+            sa.Column("tag", sa.String(128), primary_key=True),
+            sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
+            sa.Column("author_id", sa.BigInteger, nullable=False),
             sqlite_with_rowid=False,
         )
-        self._index(self.associations, "id1", "kind", "time")
+        self.comments = self._table(
+            "comments",
+            sa.Column("id", _Id, primary_key=True, autoincrement=False),
+            sa.Column("post_id", sa.BigInteger, nullable=False),
+            sa.Column("parent_id", sa.BigInteger, nullable=False),  # 0 where it answers the post itself
+            sa.Column("path", sa.LargeBinary, nullable=False),  # ids of its branch, 8 bytes each, big-endian
+            sa.Column("author_id", sa.BigInteger, nullable=False),
+            sa.Column("text", sa.Text, nullable=False),
+            sa.Column("created_at", _Ms, nullable=False),
+            sa.Column("edited_at", _Ms),
+            sa.Column("deleted_at", _Ms),
+        )
+        self._index(self.comments, "post_id", "parent_id", "id")
+        self._index(self.comments, "post_id", "path")
+        self._index(self.comments, "author_id", "id")
         self.counts = self._table(
             "counts",
             sa.Column("object_id", sa.BigInteger, primary_key=True, autoincrement=False),
-            sa.Column("kind", sa.String(16), primary_key=True),
+            sa.Column("kind", sa.String(64), primary_key=True),
             sa.Column("value", sa.BigInteger, nullable=False),
             sqlite_with_rowid=False,
         )
+
+    def _add_log(self) -> None:
         self.events = self._table(
             "events",
             sa.Column("id", _Id, sa.Identity(), primary_key=True),
@@ -138,6 +212,27 @@ class Tables:
             sa.Column("listed_at", _Ms, nullable=False),
             sa.Column("resumed_at", _Ms),
         )
+
+    def _add_journals(self) -> None:
+        self.idempotency = self._table(
+            "idempotency",
+            sa.Column("actor_id", sa.BigInteger, primary_key=True, autoincrement=False),
+            sa.Column("key", sa.String(255), primary_key=True),
+            sa.Column("digest", sa.LargeBinary, nullable=False),
+            sa.Column("result_id", sa.BigInteger, nullable=False),
+            sa.Column("at", _Ms, nullable=False),
+        )
+        self._index(self.idempotency, "at")
+        self.audit = self._table(
+            "audit",
+            sa.Column("id", _Id, primary_key=True, autoincrement=False),
+            sa.Column("staff", sa.Text, nullable=False),  # who it was, in the host's own words
+            sa.Column("action", sa.String(32), nullable=False),
+            sa.Column("object_id", sa.BigInteger, nullable=False),
+            sa.Column("reason", sa.Text, nullable=False),
+            sa.Column("at", _Ms, nullable=False),
+        )
+        self._index(self.audit, "object_id", "id")
 
     def _table(self, name: str, *args: sa.schema.SchemaItem, **kwargs: Any) -> sa.Table:
         table: sa.Table = sa.Table(self._prefix + name, self.metadata, *args, **kwargs)

@@ -7,6 +7,7 @@ from feedkit.settings import Settings
 from feedkit.storage import base
 from feedkit.storage.sql.counts import SqlCounts
 from feedkit.storage.sql.database import Database
+from feedkit.storage.sql.engagement import SqlEngagement
 from feedkit.storage.sql.events import SqlEvents
 from feedkit.storage.sql.graph import SqlGraph
 from feedkit.storage.sql.install import SqlInstall, SqlNodes
@@ -34,6 +35,7 @@ class SqlTruth:
         self.posts: base.PostStore = SqlPosts(*both)
         self.graph: base.GraphStore = SqlGraph(*both)
         self.counts: base.CountStore = SqlCounts(*both)
+        self.engagement: base.EngagementStore = SqlEngagement(*both)
         self.events: base.EventStore = SqlEvents(*both)
         self.pulled: base.PulledStore = SqlPulled(*both)
         self.nodes: base.NodeStore = SqlNodes(*both)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import attrs
 import sqlalchemy as sa
 
 from feedkit.model import UserStatus
@@ -10,7 +11,8 @@ from feedkit.storage.sql.dialects import Dialect, columns
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.tables import Tables
 
-_PATCHABLE = ("handle", "display_name", "time_zone")
+_PATCHABLE = ("handle", "display_name", "time_zone", "private", "status", "suspended_until")
+_ROW = [field.name for field in attrs.fields(UserRow)]
 
 
 class SqlUsers:
@@ -27,7 +29,7 @@ class SqlUsers:
         }
         new = dialect.insert(users, ["id", "key", "status", "created_at"])
         self._add = dialect.prepare(new.on_conflict_do_nothing())
-        whole = sa.select(*columns(users, ["id", "key", "handle", "display_name", "time_zone", "status"]))
+        whole = sa.select(*columns(users, _ROW))
         self._by_id = dialect.prepare(whole.where(dialect.is_in(users.c.id, "ids")))
         after = sa.select(users.c.id).where(users.c.id > sa.bindparam("after"))
         self._after = dialect.prepare(after.order_by(users.c.id).limit(sa.bindparam("at_most")))
@@ -46,7 +48,7 @@ class SqlUsers:
             ],
         )
 
-    def patch(self, tx: Tx, user_id: int, fields: Mapping[str, str | None]) -> None:
+    def patch(self, tx: Tx, user_id: int, fields: Mapping[str, str | int | None]) -> None:
         for name, value in fields.items():
             self._patch[name].run(tx, {"user_id": user_id, "new_value": value})
 

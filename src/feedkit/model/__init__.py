@@ -1,0 +1,61 @@
+"""The values that cross feedkit's public face and its layers: immutable, plain, JSON-safe through `to_dict()`.
+
+Ids are positive int64; they pass 2**53, so `to_dict()` gives them as decimal strings. Times are
+aware UTC datetimes, and RFC 3339 strings in `to_dict()`.
+"""
+
+from feedkit.model.events import OF_POSTS, Event, EventKind
+from feedkit.model.kinds import Assoc, Audience, Count, MediaStatus, PostStatus, Route, UserStatus
+from feedkit.model.pages import (
+    NO_COUNTS,
+    NOTHING_DONE,
+    CommentItem,
+    CommentPage,
+    Item,
+    Page,
+    ProfilePage,
+    Quoted,
+    UserPage,
+)
+from feedkit.model.people import ACTIVE, NONE, REQUESTED, Key, Relation, User, UserCounts
+from feedkit.model.posts import Comment, Counts, Entity, Media, Own, Post, Revision, rfc3339
+from feedkit.model.reports import CheckReport, DrainResult
+
+__all__ = [
+    "ACTIVE",
+    "NONE",
+    "NOTHING_DONE",
+    "NO_COUNTS",
+    "OF_POSTS",
+    "REQUESTED",
+    "Assoc",
+    "Audience",
+    "CheckReport",
+    "Comment",
+    "CommentItem",
+    "CommentPage",
+    "Count",
+    "Counts",
+    "DrainResult",
+    "Entity",
+    "Event",
+    "EventKind",
+    "Item",
+    "Key",
+    "Media",
+    "MediaStatus",
+    "Own",
+    "Page",
+    "Post",
+    "PostStatus",
+    "ProfilePage",
+    "Quoted",
+    "Relation",
+    "Revision",
+    "Route",
+    "User",
+    "UserCounts",
+    "UserPage",
+    "UserStatus",
+    "rfc3339",
+]

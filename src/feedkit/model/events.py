@@ -1,0 +1,66 @@
+"""Events: what the log says has happened."""
+
+from enum import StrEnum
+
+import attrs
+
+from feedkit.model.kinds import Audience, Route
+
+
+class EventKind(StrEnum):
+    """What an event in the log says has happened."""
+
+    POST_PUBLISHED = "post.published"
+    POST_EDITED = "post.edited"
+    POST_DELETED = "post.deleted"
+    USER_CHANGED = "user.changed"
+    FOLLOW_ADDED = "follow.added"
+    FOLLOW_CHANGED = "follow.changed"
+    FOLLOW_REMOVED = "follow.removed"
+    REQUEST_ADDED = "request.added"
+    REQUEST_REMOVED = "request.removed"
+    ASK_ADDED = "ask.added"
+    ASK_REMOVED = "ask.removed"
+    BLOCK_ADDED = "block.added"
+    BLOCK_REMOVED = "block.removed"
+    MUTE_ADDED = "mute.added"
+    MUTE_REMOVED = "mute.removed"
+    LIST_CHANGED = "list.changed"
+    PINS_CHANGED = "pins.changed"
+    REACTION_ADDED = "reaction.added"
+    REACTION_REMOVED = "reaction.removed"
+    SAVE_ADDED = "save.added"
+    SAVE_REMOVED = "save.removed"
+    COMMENT_ADDED = "comment.added"
+    COMMENT_EDITED = "comment.edited"
+    COMMENT_REMOVED = "comment.removed"
+    PULL_STARTED = "pull.started"
+    PULL_ENDED = "pull.ended"
+    IMPORTED = "imported"
+    UNKNOWN = "unknown"  # written by newer code; whoever meets it drops what it cannot update
+
+
+OF_POSTS = frozenset((EventKind.POST_PUBLISHED, EventKind.POST_EDITED, EventKind.POST_DELETED))
+"""Kinds whose events carry a position, a route and an audience."""
+
+
+@attrs.frozen(slots=True)
+class Event:
+    """One line of the log. `number` orders it; 0 means that it is not numbered yet.
+
+    `actor_id` did it, to `object_id`: a post, a user, a comment or a list. For a post the actor is its author,
+    and `position`, `route` and `audience` are set. `about` names what else it touches, by role: for a post
+    "reply", "repost" and "quote" with the post that it answers or shares; for a comment "post" and "parent";
+    for a list "member". `detail` is the kind of a reaction.
+    """
+
+    kind: EventKind
+    actor_id: int
+    object_id: int
+    at_ms: int
+    position: int = 0
+    route: Route = Route.PUSH
+    audience: Audience = Audience.PUBLIC
+    number: int = 0
+    detail: str = ""
+    about: tuple[tuple[str, int], ...] = ()

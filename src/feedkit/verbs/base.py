@@ -1,0 +1,28 @@
+"""What every group of verbs stands on."""
+
+from abc import ABC, abstractmethod
+from typing import Generic
+
+from feedkit.model import Key
+from feedkit.runtime import Runtime
+from feedkit.settings import Settings
+from feedkit.writing.drafts import checked_int
+
+
+class Verbs(ABC, Generic[Key]):
+    """A group of verbs over one feed."""
+
+    @abstractmethod
+    def runtime(self) -> Runtime[Key]:
+        """What this process holds open for the feed; opened now if need be. Not part of the public face."""
+
+    @property
+    @abstractmethod
+    def _settings(self) -> Settings:
+        """The bounds, which are known before anything is open."""
+
+    def _page_limit(self, limit: int | None) -> int:
+        settings = self._settings
+        if limit is None:
+            return min(settings.page_limit_default, settings.page_limit_max)
+        return checked_int("limit", limit, 1, settings.page_limit_max)
