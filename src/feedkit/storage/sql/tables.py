@@ -72,7 +72,8 @@ class Tables:
             sa.Column("data", sa.LargeBinary),
             sqlite_with_rowid=False,
         )
-        self._index(self.associations, "id1", "kind", "time")
+        # Down to `id2`: lists of people are paged by (time, id2), and an import gives very many one time.
+        self._index(self.associations, "id1", "kind", "time", "id2")
         self.lists = self._table(
             "lists",
             sa.Column("id", _Id, primary_key=True, autoincrement=False),
