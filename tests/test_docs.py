@@ -195,18 +195,6 @@ def test_every_public_verb_is_in_the_reference() -> None:
     assert not [verb for verb in missing if verb not in {"users", "posts"}]
 
 
-def test_the_table_of_audiences_is_what_feedkit_does() -> None:
-    text = (ROOT / "docs" / "how-it-works.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (\w+) \| (\w+) \| (\w+) \|$", text, re.MULTILINE)
-    assert {audience for audience, *_ in rows} == set(feedkit.Audience)
-    with feedkit.connect("memory://") as feed:
-        feed.follow("follower", "ada")
-        for audience, *answers in rows:
-            post = feed.publish("ada", audience=audience)
-            for viewer, answer in zip([None, "anybody", "follower", "ada"], answers, strict=True):
-                assert bool(feed.posts.get(viewer, [post.id])[0]) is (answer == "yes"), (audience, viewer)
-
-
 def test_every_error_is_in_the_reference_with_its_code_and_status() -> None:
     for leaf in every_error(feedkit.FeedkitError):
         assert f"| `{leaf.__name__}` | `{leaf.code}` | {leaf.http_status} |" in reference()

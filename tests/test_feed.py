@@ -34,6 +34,7 @@ from feedkit import (
     PushAll,
     SchemaMissing,
     Settings,
+    UserCounts,
 )
 from feedkit.ids import MAX_ID
 from tests.cases.case_tools import START, both_paths, everything, ids, news, opened
@@ -379,7 +380,7 @@ def test_threads_share_one_feed(feed: feedkit.Feed[str]) -> None:
     feed.drain()
     assert len(set(posts)) == 24
     assert both_paths(feed, "bob") == posts
-    assert feed.profile(None, "ada").counts.to_dict() == {"followers": 25, "following": 0, "posts": 24}
+    assert feed.profile(None, "ada").counts == UserCounts(followers=25, posts=24)
 
 
 def test_the_first_use_by_many_threads_opens_one_runtime(sqlite_url: str) -> None:
@@ -420,6 +421,7 @@ def test_users_are_added_and_patched(feed: feedkit.Feed[str]) -> None:
         "key": "ada",
         "handle": "countess",
         "display_name": None,
+        "private": False,
     }
 
 
@@ -507,7 +509,7 @@ def test_to_dict_is_safe_for_json(feed: feedkit.Feed[str]) -> None:
     assert ids(feed.home("bob", cursor=read["next_cursor"])) == [parent.id]
     assert feed.post("bob", item["post"]["id"]).post == post
     profile = json.loads(json.dumps(feed.profile("bob", "ada").to_dict()))
-    assert profile["counts"] == {"followers": 1, "following": 0, "posts": 2}
+    assert profile["counts"] == {"followers": 1, "following": 0, "friends": 0, "posts": 2}
     assert profile["user"]["key"] == "ada"
     for other in (feed.follow("bob", "ada"), feed.drain(), feed.check(), feed.post("bob", post.id)):
         json.dumps(other.to_dict())
@@ -623,6 +625,9 @@ def test_who_is_blocked_cannot_follow_either_way(feed: feedkit.Feed[str]) -> Non
 # profiles
 
 
+A_STRANGER = {"id": "0", "handle": None, "display_name": None, "private": False}
+
+
 def test_a_profile_tells_a_blocked_viewer_nothing(feed: feedkit.Feed[str]) -> None:
     # given
     feed.users.put("ada", handle="ada", display_name="Ada")
@@ -640,11 +645,11 @@ def test_a_profile_tells_a_blocked_viewer_nothing(feed: feedkit.Feed[str]) -> No
     # then
     for viewer in ("mallory", "eve"):
         told, unknown = feed.profile(viewer, "ada").to_dict(), feed.profile(viewer, "nobody").to_dict()
-        assert told.pop("user") == {"id": "0", "key": "ada", "handle": None, "display_name": None}
-        assert unknown.pop("user") == {"id": "0", "key": "nobody", "handle": None, "display_name": None}
+        assert told.pop("user") == {**A_STRANGER, "key": "ada"}
+        assert unknown.pop("user") == {**A_STRANGER, "key": "nobody"}
         assert len(told.pop("newer_cursor")) == len(unknown.pop("newer_cursor"))
         assert told == unknown
-        assert told["counts"] == {"followers": 0, "following": 0, "posts": 0}
+        assert told["counts"] == {"followers": 0, "following": 0, "friends": 0, "posts": 0}
         assert told["items"] == []
     assert len(feed.profile("bob", "ada")) == 3
     assert feed.profile("bob", "ada").counts.followers == 1

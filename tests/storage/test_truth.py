@@ -288,7 +288,7 @@ def test_counts_add_up(truth: SqlTruth) -> None:
     @few
     @given(st.lists(st.dictionaries(keys, st.integers(-3, 5)), max_size=6))
     def check(batches: list[dict[tuple[int, str], int]]) -> None:
-        base, totals = room(), Counter[tuple[int, Count]]()
+        base, totals = room(), Counter[tuple[int, str]]()
         for batch in batches:
             moved = {(base + object_id, kind): delta for (object_id, kind), delta in batch.items()}
             write(truth, truth.counts.add, moved)
@@ -307,7 +307,7 @@ def test_counts_pass_the_borders_of_small_integers(truth: SqlTruth) -> None:
 
 
 def test_counts_of_many_at_once_do_not_deadlock(pg_truth: SqlTruth) -> None:
-    keys = [(n, kind) for n in range(1, 30) for kind in Count]
+    keys: list[tuple[int, str]] = [(n, kind) for n in range(1, 30) for kind in Count]
 
     def add(seed: int) -> None:
         dice = random.Random(seed)

@@ -50,6 +50,7 @@ def test_defaults_never_change_by_accident() -> None:
         "outboxes_max": 20_000,
         "posts_cached": 20_000,
         "users_cached": 20_000,
+        "own_cached": 100_000,
         "relations_cached": 10_000,
         "delivery_chunk": 2000,
         "log_batch": 1000,

@@ -1,0 +1,95 @@
+"""The page on who sees what says what `visibility` does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from feedkit.model import Audience, Post, User
+from feedkit.visibility import (
+    LOGGED_OUT,
+    Relations,
+    Surface,
+    Tie,
+    no_relations,
+    relations_of,
+    staff_relations,
+    visible,
+)
+
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "who-sees-what.md"
+COLUMNS = {
+    "home": Surface.HOME,
+    "a list's feed": Surface.LIST,
+    "by tag": Surface.TAG,
+    "in a thread": Surface.THREAD,
+    "profile": Surface.PROFILE,
+    "the post itself": Surface.POST,
+}
+NOW, ME, AUTHOR, LIST = 1_767_225_600_000, 10, 20, 30
+FRIEND = {Tie.FOLLOWS: [AUTHOR], Tie.FRIENDS: [AUTHOR]}
+VIEWERS: dict[str, Relations] = {
+    "logged out": no_relations(LOGGED_OUT),
+    "anybody": no_relations(ME),
+    "asked to follow": no_relations(ME),
+    "follower": relations_of(ME, {Tie.FOLLOWS: [AUTHOR]}),
+    "friend": relations_of(ME, FRIEND),
+    "on the list": relations_of(ME, {}, lists=[LIST]),
+    "friend, mutes them": relations_of(ME, {**FRIEND, Tie.MUTES: [AUTHOR]}),
+    "friend, a block between": relations_of(ME, {**FRIEND, Tie.BLOCKED: [AUTHOR]}),
+    "the author": no_relations(AUTHOR),
+    "staff": staff_relations(),
+}
+Table = Mapping[str, Mapping[str, str]]
+
+
+def table_below(heading: str) -> Table:
+    """The first table below a heading of the page, by row and column."""
+    _, _, section = PAGE.read_text(encoding="utf-8").partition(f"\n## {heading}\n")
+    lines = re.findall(r"^\|(.+)\|$", section.split("\n## ")[0], re.MULTILINE)
+    rows = [[cell.strip().strip("`") for cell in line.split("|")] for line in lines]
+    (_, *header), _, *body = rows
+    return {name: dict(zip(header, cells, strict=True)) for name, *cells in body}
+
+
+@pytest.fixture
+def where() -> Mapping[str, set[Surface]]:
+    """The surfaces that each word of the tables stands for."""
+    table = table_below("Where that is")
+    assert all(set(row) == set(COLUMNS) for row in table.values())
+    return {
+        word: {COLUMNS[name] for name, answer in row.items() if answer == "yes"}
+        for word, row in table.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("heading", "private"), [("A post of an ordinary author", False), ("A post of a private author", True)]
+)
+def test_the_page_says_who_sees_what(heading: str, private: bool, where: Mapping[str, set[Surface]]) -> None:
+    table = table_below(heading)
+    assert set(table) == set(VIEWERS)
+    for viewer, row in table.items():
+        assert set(row) == set(Audience)
+        for audience, words in row.items():
+            assert where[words] == set(seen(viewer, Audience(audience), private)), (viewer, audience)
+
+
+def seen(viewer: str, audience: Audience, private: bool) -> Iterator[Surface]:
+    """Where this viewer sees a post for this audience."""
+    list_id = LIST if audience is Audience.LIST else None
+    post = Post(1, 1, AUTHOR, NOW, audience=audience, list_id=list_id)
+    author = User(AUTHOR, "ada", private=private)
+    for surface in Surface:
+        if visible([post], [author], VIEWERS[viewer], surface, NOW)[0]:
+            yield surface
+
+
+def test_the_words_of_the_page_differ(where: Mapping[str, set[Surface]]) -> None:
+    assert set(COLUMNS.values()) == set(Surface)
+    from_most_to_least = sorted(where.values(), key=len, reverse=True)
+    assert all(less < more for more, less in pairwise(from_most_to_least))
