@@ -29,8 +29,16 @@ from feedkit.storage.readthrough import ReadThrough
 from feedkit.storage.sql.truth import SqlTruth, check_facts
 from feedkit.wiring import Wiring
 from feedkit.writing.drafts import Drafting
+from feedkit.writing.editing import Editing
 from feedkit.writing.graph import Graph
+from feedkit.writing.media import MediaWriting
+from feedkit.writing.pins import Pins
+from feedkit.writing.posts import PostWriting
 from feedkit.writing.publish import Publishing
+from feedkit.writing.schedule import Schedule
+from feedkit.writing.staff import StaffWriting
+from feedkit.writing.standing import Standing
+from feedkit.writing.stored import StoredDrafts
 from feedkit.writing.users import UserWriting
 
 T = TypeVar("T")
@@ -95,6 +103,8 @@ class Runtime(Generic[Key]):
         Where no thread does it, whoever reads also applies the log to truth, if nobody else is at it.
         """
         number = self.tail.catch_up()
+        if self._thread is None and self.schedule.is_due() and self.schedule.run():
+            number = self.tail.catch_up()
         if self._thread is None and number != self._worked_up_to:
             done = self.worker.run(wait=False)
             number = self.tail.catch_up()  # what the worker itself has added
@@ -124,6 +134,7 @@ class Runtime(Generic[Key]):
         applied, delivered = self.tail.applied, self.delivery.delivered
         done = False
         while not done:
+            self.schedule.run()
             number = self.tail.catch_up()
             finished = self.worker.run(until=until)
             self._worked_up_to = self.tail.catch_up()
@@ -144,6 +155,8 @@ class Runtime(Generic[Key]):
         self._load_keys()
 
     def _step(self) -> None:
+        if self.schedule.is_due():
+            self.schedule.run()
         number = self.tail.catch_up()
         if number != self._worked_up_to and self.worker.run():
             self._worked_up_to = number
@@ -169,9 +182,11 @@ class Runtime(Generic[Key]):
             clock=clock,
         )
         self.readthrough = ReadThrough(truth, self.directory, clock, settings, lambda: self.tail.number)
+        self.post_writing = PostWriting(truth, Router(self._wiring.policy, truth))
+        self.schedule = Schedule(truth, self.post_writing, clock)
         self.delivery = Delivery(truth, self.inboxes, self.outboxes, settings)
         # Delivery first: an author leaves the pulled list of this process only after the backfill.
-        self.tail = Tail(truth, [self.delivery, self.readthrough], settings.log_batch)
+        self.tail = Tail(truth, [self.delivery, self.readthrough, self.schedule], settings.log_batch)
         shared: list[SharedConsumer] = [
             Counters(truth),
             PulledList(self._wiring.policy, truth, clock, settings),
@@ -197,6 +212,13 @@ class Runtime(Generic[Key]):
             clock=clock,
         )
         self.drafting = Drafting(settings)
-        self.publishing = Publishing(truth, self.minting, Router(self._wiring.policy, truth), clock)
+        standing = Standing(truth, self.directory, clock)
+        around = (self.post_writing, standing, clock, settings)
+        self.publishing = Publishing(truth, self.minting, *around)
+        self.drafts = StoredDrafts(truth, self.minting, *around)
+        self.editing = Editing(truth, *around)
+        self.pins = Pins(truth, *around)
+        self.media_writing = MediaWriting(truth, clock, settings)
+        self.staff_writing = StaffWriting(truth, self.minting, self.post_writing, clock)
         self.graph = Graph(truth, clock, settings)
         self.user_writing = UserWriting(truth, clock, settings)

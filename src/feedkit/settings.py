@@ -97,6 +97,13 @@ class Settings:
     extra_max_bytes: int = _whole(
         16_384, 2, 1 << 20, "bytes", "The largest `extra` of a post, as JSON in UTF-8."
     )
+    fallback_max_chars: int = _whole(
+        500,
+        0,
+        100_000,
+        "characters",
+        "The longest `fallback`, shown by clients that do not know a kind of post.",
+    )
     media_max: int = _whole(10, 0, 100, "media", "Media on one post.")
     url_max_chars: int = _whole(2048, 1, 65_536, "characters", "The longest URL of a medium.")
     ref_max_chars: int = _whole(
@@ -108,6 +115,23 @@ class Settings:
     batch_max: int = _whole(500, 1, 10_000, "ids", "Ids or keys in one call.")
     following_max: int = _whole(
         100_000, 1, 10_000_000, "users", "Users one user may follow; a follow past it is refused."
+    )
+
+    # what authors and staff do to posts
+    lifetime_max_s: int = _whole(
+        365 * _DAY_S, 1, 3650 * _DAY_S, "s", "How long after it is published a post may expire at the latest."
+    )
+    schedule_max_s: int = _whole(
+        365 * _DAY_S, 1, 3650 * _DAY_S, "s", "How far ahead a post may be scheduled."
+    )
+    drafts_max: int = _whole(1000, 1, 1_000_000, "posts", "Drafts and scheduled posts one author may keep.")
+    revisions_max: int = _whole(100, 0, 32_000, "edits", "How often the content of one post may be edited.")
+    pins_max: int = _whole(5, 0, 100, "posts", "Posts one author may pin to their profile.")
+    idempotency_ttl_s: int = _whole(
+        _DAY_S, 1, 365 * _DAY_S, "s", "How long an `idempotency_key` stands for the post that it has made."
+    )
+    reason_max_chars: int = _whole(
+        2000, 1, 100_000, "characters", "The longest reason that staff give, and the longest name of theirs."
     )
 
     # materialisations of one process

@@ -14,9 +14,7 @@ from hypothesis import strategies as st
 from feedkit import Audience, InvalidArgument, LimitExceeded, Media, Settings
 from feedkit.ids import MAX_ID
 from feedkit.model import Assoc
-from feedkit.writing.drafts import (
-    Draft,
-    Drafting,
+from feedkit.writing.checks import (
     check_length,
     checked_choice,
     checked_id,
@@ -24,6 +22,7 @@ from feedkit.writing.drafts import (
     checked_text,
     optional_text,
 )
+from feedkit.writing.drafts import Draft, Drafting
 
 SETTINGS = Settings(text_max_chars=10, extra_max_bytes=60, media_max=2, url_max_chars=20, ref_max_chars=5)
 PARTS: dict[str, Any] = {

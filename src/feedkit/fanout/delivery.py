@@ -7,7 +7,7 @@ import numpy as np
 
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids, single
-from feedkit.model import Assoc, Event, EventKind, Route
+from feedkit.model import Assoc, Audience, Event, EventKind, Route
 from feedkit.settings import Settings
 from feedkit.storage.base import TimelineStore, Truth
 from feedkit.storage.entries import Entries, of_rows
@@ -31,7 +31,7 @@ class Delivery:
 
     def apply(self, events: Sequence[Event]) -> None:
         """Deliver what was published, then purge and backfill."""
-        self._publish([event for event in events if event.kind is EventKind.POST_PUBLISHED])
+        self._publish([event for event in events if _brings_a_post(event)])
         self._purge([event for event in events if event.kind is EventKind.POST_DELETED])
         for event in events:
             if event.kind is EventKind.FOLLOW_ADDED:
@@ -119,6 +119,13 @@ class Delivery:
         return self._truth.read(
             lambda tx: self._truth.graph.range(tx, author_id, Assoc.FOLLOWED_BY, after, self._chunk)
         )
+
+
+def _brings_a_post(event: Event) -> bool:
+    """Whether there are inboxes that a post has to come into: it is new, or it goes to followers from now on."""
+    if event.kind is EventKind.POST_EDITED:
+        return delivered_to_followers(event.audience) and not delivered_to_followers(Audience(event.detail))
+    return event.kind is EventKind.POST_PUBLISHED
 
 
 def _by_author(events: Iterable[Event]) -> dict[int, Entries]:

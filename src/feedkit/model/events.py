@@ -13,6 +13,7 @@ class EventKind(StrEnum):
     POST_PUBLISHED = "post.published"
     POST_EDITED = "post.edited"
     POST_DELETED = "post.deleted"
+    POST_SCHEDULED = "post.scheduled"
     USER_CHANGED = "user.changed"
     FOLLOW_ADDED = "follow.added"
     FOLLOW_CHANGED = "follow.changed"
@@ -51,7 +52,7 @@ class Event:
     `actor_id` did it, to `object_id`: a post, a user, a comment or a list. For a post the actor is its author,
     and `position`, `route` and `audience` are set. `about` names what else it touches, by role: for a post
     "reply", "repost" and "quote" with the post that it answers or shares; for a comment "post" and "parent";
-    for a list "member". `detail` is the kind of a reaction.
+    for a list "member". `detail` is the kind of a reaction, and of an edited post the audience of before.
     """
 
     kind: EventKind

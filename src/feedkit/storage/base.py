@@ -16,6 +16,7 @@ from feedkit.ids import Lease
 from feedkit.idset import Ids
 from feedkit.model import Assoc, Audience, Event, Own, Post
 from feedkit.storage.entries import Entries
+from feedkit.storage.lives import JournalStore, LifeStore, MediaStore
 from feedkit.visibility import Relations
 
 T = TypeVar("T")
@@ -63,6 +64,9 @@ class Truth(Protocol):
 
     users: "UserStore"
     posts: "PostStore"
+    lives: LifeStore
+    media: MediaStore
+    journals: JournalStore
     graph: "GraphStore"
     counts: "CountStore"
     engagement: "EngagementStore"

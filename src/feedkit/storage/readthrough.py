@@ -120,7 +120,7 @@ class ReadThrough(Generic[Key]):
                 self._pulled.discard((_PULLED,))
             case EventKind.IMPORTED:
                 self.clear()
-            case EventKind.COMMENT_EDITED | EventKind.PINS_CHANGED:
+            case EventKind.COMMENT_EDITED | EventKind.PINS_CHANGED | EventKind.POST_SCHEDULED:
                 pass
             case _:
                 self._viewers.discard((event.actor_id, event.object_id))

@@ -1,12 +1,20 @@
 """What every group of verbs stands on."""
 
 from abc import ABC, abstractmethod
-from typing import Generic
+from typing import Any, Generic
 
 from feedkit.model import Key
 from feedkit.runtime import Runtime
 from feedkit.settings import Settings
-from feedkit.writing.drafts import checked_int
+from feedkit.writing.checks import checked_int
+
+UNSET: Any = object()
+"""The default of an argument that was left out, where None means something."""
+
+
+def given(**arguments: object) -> dict[str, object]:
+    """Those arguments that were not left out."""
+    return {name: value for name, value in arguments.items() if value is not UNSET}
 
 
 class Verbs(ABC, Generic[Key]):

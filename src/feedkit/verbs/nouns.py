@@ -6,9 +6,8 @@ from typing import Any, Generic
 from feedkit.model import Item, Key, User
 from feedkit.runtime import Runtime
 from feedkit.storage.base import Tx
-from feedkit.writing.drafts import checked_id, checked_many
-
-_UNSET: Any = object()
+from feedkit.verbs.base import UNSET, given
+from feedkit.writing.checks import checked_id, checked_many
 
 
 class Users(Generic[Key]):
@@ -21,16 +20,15 @@ class Users(Generic[Key]):
         self,
         key: Key,
         *,
-        handle: str | None = _UNSET,
-        display_name: str | None = _UNSET,
-        time_zone: str | None = _UNSET,
+        handle: str | None = UNSET,
+        display_name: str | None = UNSET,
+        time_zone: str | None = UNSET,
         connection: Any = None,
     ) -> User[Key]:
         """Add a user, or change the fields that are given."""
         runtime = self._runtime()
-        given = {"handle": handle, "display_name": display_name, "time_zone": time_zone}
         fields = runtime.user_writing.checked(
-            {name: value for name, value in given.items() if value is not _UNSET}
+            given(handle=handle, display_name=display_name, time_zone=time_zone)
         )
 
         def change(tx: Tx | None) -> User[Key]:
@@ -58,8 +56,8 @@ class Posts(Generic[Key]):
     def get(self, viewer: Key | None, ids: Sequence[int | str]) -> list[Item[Key] | None]:
         """Posts in the order of `ids`, None where the viewer may see none; at most `batch_max` ids."""
         runtime = self._runtime()
-        given = checked_many("ids", ids, runtime.settings.batch_max)
-        wanted = [checked_id("ids", one, f"[{index}]") for index, one in enumerate(given)]
+        several = checked_many("ids", ids, runtime.settings.batch_max)
+        wanted = [checked_id("ids", one, f"[{index}]") for index, one in enumerate(several)]
         viewer_id = runtime.viewer_id(viewer)
         runtime.catch_up()
         return runtime.posts.many(viewer_id, wanted)

@@ -2,7 +2,7 @@
 
 from feedkit.model import Item, Key, Page, ProfilePage
 from feedkit.verbs.base import Verbs
-from feedkit.writing.drafts import checked_id
+from feedkit.writing.checks import checked_id
 
 
 class ReadingVerbs(Verbs[Key]):

@@ -2,7 +2,7 @@
 
 from feedkit.model import CheckReport, DrainResult, Key
 from feedkit.verbs.base import Verbs
-from feedkit.writing.drafts import checked_int, checked_seconds
+from feedkit.writing.checks import checked_int, checked_seconds
 
 
 class UpkeepVerbs(Verbs[Key]):

@@ -1,39 +1,61 @@
 """What a host hands in to be published, checked against every bound before anything is written."""
 
+import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
-from enum import StrEnum
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import attrs
 
-from feedkit.errors import InvalidArgument, LimitExceeded, shown
-from feedkit.ids import MAX_ID
+from feedkit.errors import InvalidArgument, LimitExceeded
 from feedkit.model import Audience, Media, MediaStatus
 from feedkit.settings import Settings
+from feedkit.writing.checks import (
+    check_length,
+    checked_choice,
+    checked_id,
+    checked_int,
+    checked_text,
+    optional_text,
+)
+from feedkit.writing.timing import AT_ONCE, Timing
 
-E = TypeVar("E", bound=StrEnum)
 _KIND = re.compile(r"[a-z][a-z0-9_.:-]{0,31}")
 _NESTING_MAX = 32
 _NO_EXTRA = "{}"
 _PIXELS_MAX = 1_000_000
 _BYTES_MAX = 1 << 50
-_YEAR_S = 365 * 86_400
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Draft:
-    """A post's content, checked."""
+    """A post's content, checked, and when it is to be seen. The fields are named as those of a Post."""
 
-    text: str
-    kind: str
-    schema_version: int
-    audience: Audience
-    media: tuple[Media, ...]
-    extra_json: str
-    ref: str | None
-    reply_to: int | None
+    text: str = ""
+    kind: str = "post"
+    schema_version: int = 1
+    audience: Audience = Audience.PUBLIC
+    list_id: int | None = None
+    media: tuple[Media, ...] = ()
+    extra_json: str = _NO_EXTRA
+    ref: str | None = None
+    reply_to: int | None = None
+    fallback: str | None = None
+    timing: Timing = AT_ONCE
+
+    def content(self) -> dict[str, Any]:
+        """The fields of the post that it makes, but for its place and time."""
+        return {name: getattr(self, name) for name in _CONTENT}
+
+    def digest(self) -> bytes:
+        """The same for the same content, whenever and wherever it is handed in."""
+        extra = json.dumps(json.loads(self.extra_json), sort_keys=True)
+        told = json.dumps(attrs.asdict(attrs.evolve(self, extra_json=extra)), sort_keys=True)
+        return hashlib.blake2b(told.encode(), digest_size=16).digest()
+
+
+_CONTENT = tuple(field.name for field in attrs.fields(Draft) if field.name != "timing")
 
 
 class Drafting:
@@ -42,30 +64,32 @@ class Drafting:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def draft(
-        self,
-        *,
-        text: object,
-        kind: object,
-        schema_version: object,
-        audience: object,
-        media: object,
-        extra: object,
-        ref: object,
-        reply_to: object,
-    ) -> Draft:
-        """A draft of these parts. Raises InvalidArgument or LimitExceeded, naming the part, bound and way out."""
-        settings = self._settings
-        return Draft(
-            text=checked_text("text", text, settings.text_max_chars),
-            kind=_kind(kind),
-            schema_version=checked_int("schema_version", schema_version, 1, 2**31 - 1),
-            audience=checked_choice("audience", audience, Audience),
-            media=self._media(media),
-            extra_json=self._extra(extra),
-            ref=None if ref is None else checked_text("ref", ref, settings.ref_max_chars, at_least=1),
-            reply_to=None if reply_to is None else checked_id("reply_to", reply_to),
-        )
+    def draft(self, timing: Timing = AT_ONCE, **given: object) -> Draft:
+        """A draft of what is given, named as `publish` names it.
+
+        Raises InvalidArgument or LimitExceeded, naming the part, bound and way out.
+        """
+        return Draft(**self.changes(given, Audience.PUBLIC), timing=timing)
+
+    def changes(self, given: Mapping[str, object], audience: Audience) -> dict[str, Any]:
+        """The fields of a post that are given, checked; `audience` is what it had before. Raises like `draft`."""
+        checked: dict[str, Any] = {}
+        for name, value in given.items():
+            if name not in ("audience", "list"):
+                field, check = self._parts[name]
+                checked[field] = check(self, value)
+        if "audience" in given or given.get("list") is not None:
+            checked |= _audience(given.get("audience", audience), given.get("list"))
+        return checked
+
+    def _text(self, text: object) -> str:
+        return checked_text("text", text, self._settings.text_max_chars)
+
+    def _ref(self, ref: object) -> str | None:
+        return None if ref is None else checked_text("ref", ref, self._settings.ref_max_chars, at_least=1)
+
+    def _fallback(self, fallback: object) -> str | None:
+        return optional_text("fallback", fallback, self._settings.fallback_max_chars)
 
     def _media(self, media: object) -> tuple[Media, ...]:
         if isinstance(media, tuple) and not media:
@@ -89,15 +113,24 @@ class Drafting:
         if not isinstance(one, Media):
             message = f"{name} must be a feedkit.Media or a dict with a url, got {type(one).__name__}"
             raise InvalidArgument(message, argument=name)
+        return attrs.evolve(one, **self.media_fields(attrs.asdict(one), f"{name}."))
+
+    def media_fields(self, given: Mapping[str, object], where: str = "") -> dict[str, Any]:
+        """Fields of a medium, within their bounds. Raises like `draft`."""
         limit = self._settings.url_max_chars
-        checked_text(f"{name}.url", one.url, limit, at_least=1)
-        for field in ("media_type", "content_hash"):
-            optional_text(f"{name}.{field}", getattr(one, field), limit)
-        optional_text(f"{name}.alt_text", one.alt_text, self._settings.text_max_chars)
-        for field, most in (("width", _PIXELS_MAX), ("height", _PIXELS_MAX), ("size_bytes", _BYTES_MAX)):
-            if getattr(one, field) is not None:
-                checked_int(f"{name}.{field}", getattr(one, field), 0, most)
-        return attrs.evolve(one, status=checked_choice(f"{name}.status", one.status, MediaStatus))
+        checked = dict(given)
+        for field, value in given.items():
+            name = where + field
+            if field == "url":
+                checked_text(name, value, limit, at_least=1)
+            elif field == "status":
+                checked[field] = checked_choice(name, value, MediaStatus)
+            elif field in ("width", "height", "size_bytes"):
+                if value is not None:
+                    checked_int(name, value, 0, _BYTES_MAX if field == "size_bytes" else _PIXELS_MAX)
+            else:
+                optional_text(name, value, self._settings.text_max_chars if field == "alt_text" else limit)
+        return checked
 
     def _extra(self, extra: object) -> str:
         if extra is None:
@@ -114,95 +147,29 @@ class Drafting:
         check_length("extra", size, self._settings.extra_max_bytes, "bytes of JSON", "extra_max_bytes")
         return stored
 
-
-def checked_text(name: str, text: object, at_most: int, *, at_least: int = 0) -> str:
-    """A string of `at_least` to `at_most` characters that every backend can store."""
-    if not isinstance(text, str):
-        raise InvalidArgument(f"{name} must be a str, got {type(text).__name__}", argument=name)
-    if not at_least <= len(text) <= at_most:
-        raise LimitExceeded(
-            f"{name} must be {at_least}..{at_most} characters, got {len(text)}; {_way_out(len(text))}",
-            argument=name,
-            limit=at_most,
-            actual=len(text),
-        )
-    if "\0" in text:
-        raise InvalidArgument(
-            f"{name} holds a NUL character, which PostgreSQL cannot store; remove it", argument=name
-        )
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        message = f"{name} holds a lone surrogate, which no encoding can store; remove it"
-        raise InvalidArgument(message, argument=name) from error
-    return str.__str__(text)
+    # How each argument is checked, and which field of a post it becomes.
+    _parts: Mapping[str, Any] = {
+        "text": ("text", _text),
+        "kind": ("kind", lambda _, kind: _kind(kind)),
+        "schema_version": (
+            "schema_version",
+            lambda _, version: checked_int("schema_version", version, 1, 2**31 - 1),
+        ),
+        "media": ("media", _media),
+        "extra": ("extra_json", _extra),
+        "ref": ("ref", _ref),
+        "reply_to": ("reply_to", lambda _, one: None if one is None else checked_id("reply_to", one)),
+        "fallback": ("fallback", _fallback),
+    }
 
 
-def _way_out(length: int) -> str:
-    return "shorten it, or raise the setting" if length else "leave it out, or write something"
-
-
-def optional_text(name: str, text: object, at_most: int) -> str | None:
-    """As `checked_text`, or None."""
-    return None if text is None else checked_text(name, text, at_most)
-
-
-def checked_int(name: str, value: object, low: int, high: int) -> int:
-    """An int within bounds; a bool is none."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidArgument(f"{name} must be an int, got {type(value).__name__}", argument=name)
-    if not low <= value <= high:
-        raise InvalidArgument(f"{name} must be {low}..{high}, got {shown(value)}", argument=name)
-    return int(value)
-
-
-def checked_seconds(name: str, value: object) -> None:
-    """A number of seconds up to a year, or None for no bound."""
-    if value is None or (isinstance(value, (int, float)) and 0 <= value <= _YEAR_S):
-        return
-    message = f"{name} must be 0..{_YEAR_S} seconds, or None for no bound; got {shown(value)}"
-    raise InvalidArgument(message, argument=name)
-
-
-def checked_many(name: str, values: object, at_most: int) -> list[Any]:
-    """A list, tuple or other collection of at most `batch_max` values; a string is not one."""
-    if isinstance(values, (str, bytes)) or not isinstance(values, Collection):
-        message = f"{name} must be a list, got {type(values).__name__}; for one, pass a list of one"
-        raise InvalidArgument(message, argument=name)
-    check_length(name, len(values), at_most, "of them", "batch_max")
-    return list(values)
-
-
-def checked_id(name: str, value: object, where: str = "") -> int:
-    """A feedkit id: the int, or its decimal string as `to_dict()` gives it. `where` tells which of several."""
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 19:
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MAX_ID:
-        message = f"{name}{where} must be a feedkit id: an int of 1..{MAX_ID} or its decimal string"
-        raise InvalidArgument(message, argument=name)
-    return int(value)
-
-
-def checked_choice(name: str, value: object, choices: type[E]) -> E:
-    """A member of an enumeration, or its string."""
-    try:
-        return choices(str(value))
-    except ValueError as error:
-        message = (
-            f"{name} must be one of {', '.join(choices)}; got {type(value).__name__} that is none of them"
-        )
-        raise InvalidArgument(message, argument=name) from error
-
-
-def check_length(name: str, actual: int, limit: int, unit: str, setting: str) -> None:
-    """Refuse what is over a limit. Raises LimitExceeded."""
-    if actual > limit:
-        raise LimitExceeded(
-            f"{name} must be at most {limit} {unit}, got {actual}; shorten it, or raise the setting {setting}",
-            argument=name,
-            limit=limit,
-            actual=actual,
-        )
+def _audience(audience: object, list_id: object) -> dict[str, Any]:
+    """Both fields that name an audience: a list is named where, and only where, the audience is one."""
+    chosen = checked_choice("audience", audience, Audience)
+    if (chosen is Audience.LIST) is not (list_id is not None):
+        message = 'list must be the id of one of your lists, together with audience="list" and with no other'
+        raise InvalidArgument(message, argument="list")
+    return {"audience": chosen, "list_id": None if list_id is None else checked_id("list", list_id)}
 
 
 def _kind(kind: object) -> str:

@@ -1,85 +1,112 @@
 """Publishing and deleting posts."""
 
+import attrs
+
 from feedkit.clock import Clock
-from feedkit.errors import NotFound
-from feedkit.fanout.routing import Router
-from feedkit.model import Event, EventKind, Post
+from feedkit.errors import Conflict
+from feedkit.model import Assoc, Event, EventKind, Post, PostStatus
+from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.minting import Minting
 from feedkit.writing.drafts import Draft
+from feedkit.writing.posts import PostWriting, no_such_post
+from feedkit.writing.standing import Standing
 
 
 class Publishing:
     """The verbs for posts. A post, its media, its route and its event are one transaction."""
 
-    def __init__(self, truth: Truth, minting: Minting, router: Router, clock: Clock) -> None:
-        self._truth, self._minting, self._router, self._clock = truth, minting, router, clock
+    def __init__(
+        self,
+        truth: Truth,
+        minting: Minting,
+        writing: PostWriting,
+        standing: Standing,
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        self._truth, self._minting, self._writing = truth, minting, writing
+        self._standing, self._clock, self._settings = standing, clock, settings
 
-    def publish(self, author_id: int, draft: Draft, host_tx: Tx | None = None) -> Post:
-        """Store a post and the event that will deliver it. Raises Conflict where its `ref` is taken."""
-        post = self._post(self._minting.mint(host_tx), author_id, draft)
-        return self._truth.write(
-            lambda tx: self._store(tx, post), within=host_tx, landed=lambda tx: self._stored(tx, post.id)
-        )
+    def publish(
+        self, author_id: int, draft: Draft, *, key: str | None = None, host_tx: Tx | None = None
+    ) -> Post:
+        """Store a post and the event that will deliver it; with `key`, once, however often this is called.
+
+        Raises Conflict where its `ref` is taken, or `key` stands for other content.
+        """
+        post_id = self._minting.mint(host_tx)
+        now_ms = self._clock.now_ms()
+
+        def work(tx: Tx) -> Post:
+            self._standing.check(tx, author_id)
+            earlier = None if key is None else self._earlier(tx, author_id, key, draft, post_id, now_ms)
+            if earlier is not None:
+                return earlier
+            self._writing.check_list(tx, author_id, draft.list_id)
+            return self._writing.store(tx, None, self._post(post_id, author_id, draft, now_ms), now_ms)
+
+        return self._truth.write(work, within=host_tx, landed=lambda tx: self._stored(tx, post_id))
 
     def delete(self, author_id: int, post_id: int, host_tx: Tx | None = None) -> bool:
         """Delete a post of this author; False where that has happened already.
 
         Raises NotFound where the author has no such post, whoever else may.
         """
-        return self._truth.write(lambda tx: self._delete(tx, author_id, post_id), within=host_tx)
 
-    def _post(self, post_id: int, author_id: int, draft: Draft) -> Post:
-        now_ms = self._clock.now_ms()
+        def work(tx: Tx) -> bool:
+            before = self._writing.own(tx, author_id, post_id)
+            return before.deleted_ms is None and self._delete(tx, before)
+
+        return self._truth.write(work, within=host_tx)
+
+    def discard(self, author_id: int, post_id: int, host_tx: Tx | None = None) -> bool:
+        """Delete a draft or a scheduled post; False where that has happened already. Raises NotFound."""
+
+        def work(tx: Tx) -> bool:
+            before = self._writing.own(tx, author_id, post_id)
+            if before.status is not PostStatus.DRAFT:
+                raise no_such_post()
+            return before.deleted_ms is None and self._delete(tx, before)
+
+        return self._truth.write(work, within=host_tx)
+
+    def _post(self, post_id: int, author_id: int, draft: Draft, now_ms: int) -> Post:
+        timing = draft.timing.fields(now_ms, self._settings)
+        position = post_id if timing["status"] is PostStatus.PUBLISHED else 0
         return Post(
             id=post_id,
-            position=post_id,
+            position=position,
             author_id=author_id,
             created_ms=now_ms,
-            published_ms=now_ms,
-            kind=draft.kind,
-            schema_version=draft.schema_version,
-            text=draft.text,
-            extra_json=draft.extra_json,
-            audience=draft.audience,
-            ref=draft.ref,
-            reply_to=draft.reply_to,
-            media=draft.media,
+            **draft.content(),
+            **timing,
         )
 
-    def _store(self, tx: Tx, post: Post) -> Post:
-        route = self._router.route(tx, post.author_id)
-        self._truth.posts.insert(tx, post)
-        event = Event(
-            EventKind.POST_PUBLISHED,
-            post.author_id,
-            post.id,
-            post.created_ms,
-            post.position,
-            route,
-            post.audience,
+    def _earlier(
+        self, tx: Tx, author_id: int, key: str, draft: Draft, post_id: int, now_ms: int
+    ) -> Post | None:
+        """The post that this key stands for already; else it stands for `post_id` from now on."""
+        digest, ttl_ms = draft.digest(), self._settings.idempotency_ttl_s * 1000
+        claimed = self._truth.journals.claim_key(
+            tx, author_id, key, digest=digest, result_id=post_id, now_ms=now_ms, ttl_ms=ttl_ms
         )
-        self._truth.events.append(tx, event)
-        return post
+        if claimed is None:
+            return None
+        if claimed[0] != digest:
+            raise Conflict(
+                "idempotency_key was used for other content; take a new key for a new post",
+                argument="idempotency_key",
+            )
+        return self._stored(tx, claimed[1])
 
     def _stored(self, tx: Tx, post_id: int) -> Post | None:
         posts, _ = self._truth.posts.get_many(tx, [post_id])
         return posts[0] if posts else None
 
-    def _delete(self, tx: Tx, author_id: int, post_id: int) -> bool:
+    def _delete(self, tx: Tx, before: Post) -> bool:
         now_ms = self._clock.now_ms()
-        gone = self._truth.posts.delete(tx, post_id, author_id, now_ms)
-        if gone is None:
-            stored = self._stored(tx, post_id)
-            if stored is None or stored.author_id != author_id:
-                raise no_such_post()
-            return False
-        position, audience = gone
-        event = Event(EventKind.POST_DELETED, author_id, post_id, now_ms, position, audience=audience)
-        self._truth.events.append(tx, event)
+        self._writing.store(tx, before, attrs.evolve(before, deleted_ms=now_ms, scheduled_ms=None), now_ms)
+        if self._truth.graph.remove(tx, before.author_id, Assoc.PINS, before.id):
+            self._truth.events.append(tx, Event(EventKind.PINS_CHANGED, before.author_id, before.id, now_ms))
         return True
-
-
-def no_such_post() -> NotFound:
-    """One error for a post that does not exist and for one of somebody else's."""
-    return NotFound("post_id names no post of this author", argument="post_id")

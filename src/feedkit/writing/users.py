@@ -7,7 +7,7 @@ from feedkit.errors import InvalidArgument
 from feedkit.model import Event, EventKind
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx, UserRow
-from feedkit.writing.drafts import optional_text
+from feedkit.writing.checks import optional_text
 
 _ZONE_NAME_MAX = 64
 

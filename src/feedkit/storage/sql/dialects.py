@@ -52,6 +52,14 @@ class Dialect(ABC):
         """Whether `column` is among the ids bound to `parameter`."""
         return column.in_(sa.select(self.id_rows(parameter).c.value))
 
+    @abstractmethod
+    def is_in_texts(self, column: sa.ColumnElement[Any], parameter: str) -> sa.ColumnElement[bool]:
+        """Whether `column` is among the strings bound to `parameter`."""
+
+    @abstractmethod
+    def bind_texts(self, values: Iterable[str]) -> Any:
+        """The value to bind to such a parameter."""
+
     def insert(self, table: sa.Table, *rows: Sequence[str]) -> Any:
         """An INSERT that knows ON CONFLICT.
 
@@ -130,6 +138,12 @@ class SqliteDialect(Dialect):
 
     def bind_ids(self, values: Iterable[int]) -> str:
         return json.dumps([int(value) for value in values])
+
+    def is_in_texts(self, column: sa.ColumnElement[Any], parameter: str) -> sa.ColumnElement[bool]:
+        return self.is_in(column, parameter)
+
+    def bind_texts(self, values: Iterable[str]) -> str:
+        return json.dumps(list(values))
 
     def _insert(self, table: sa.Table) -> Any:
         return sqlite.insert(table)
@@ -235,6 +249,12 @@ class PostgresDialect(Dialect):
 
     def is_in(self, column: sa.ColumnElement[int], parameter: str) -> sa.ColumnElement[bool]:
         return column == sa.any_(sa.bindparam(parameter, type_=postgresql.ARRAY(sa.BigInteger)))
+
+    def is_in_texts(self, column: sa.ColumnElement[Any], parameter: str) -> sa.ColumnElement[bool]:
+        return column == sa.any_(sa.bindparam(parameter, type_=postgresql.ARRAY(sa.Text)))
+
+    def bind_texts(self, values: Iterable[str]) -> list[str]:
+        return list(values)
 
     def _insert(self, table: sa.Table) -> Any:
         return postgresql.insert(table)

@@ -1,7 +1,7 @@
 """Posts and their media."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import attrs
@@ -15,7 +15,7 @@ from feedkit.idset import Ids
 from feedkit.model import Audience, Entity, Media, MediaStatus, Post, PostStatus
 from feedkit.storage.entries import Entries, merge, of_rows
 from feedkit.storage.sql.dialects import Dialect, columns
-from feedkit.storage.sql.prepared import Prepared, Tx
+from feedkit.storage.sql.prepared import Prepared, Row, Tx
 from feedkit.storage.sql.tables import Tables, posts_that_stand
 
 
@@ -48,7 +48,8 @@ class _PostRow(NamedTuple):
     entities: str | None
 
 
-_POST = _PostRow._fields
+POST = _PostRow._fields
+"""The columns that `SqlPosts.decoded` takes."""
 _MEDIA = ("post_id", "ordinal", *(field.name for field in attrs.fields(Media)))
 
 
@@ -62,7 +63,7 @@ class SqlPosts:
         self._insert = prepare(dialect.insert(posts, [column.name for column in posts.columns]))
         self._insert_media = prepare(dialect.insert(media, [column.name for column in media.columns]))
         self._ref_taken = prepare(sa.select(posts.c.id).where(posts.c.ref == sa.bindparam("ref")))
-        whole = sa.select(*columns(posts, _POST))
+        whole = sa.select(*columns(posts, POST))
         self._by_id = prepare(whole.where(dialect.is_in(posts.c.id, "ids")))
         self._by_position = prepare(whole.where(dialect.is_in(posts.c.position, "ids")))
         self._media_of = prepare(
@@ -78,15 +79,15 @@ class SqlPosts:
 
     def insert(self, tx: Tx, post: Post) -> None:
         if post.ref is not None and self._ref_taken.first(tx, {"ref": post.ref}):
-            raise _ref_conflict()
+            raise ref_conflict()
         try:
-            self._insert.run(tx, _to_row(post))
+            self._insert.run(tx, to_row(post))
         except sa.exc.IntegrityError as error:
             if post.ref is None:
                 raise
-            raise _ref_conflict() from error  # another transaction took it after we looked
+            raise ref_conflict() from error  # another transaction took it after we looked
         if post.media:
-            self._insert_media.run_many(tx, _media_rows(post))
+            self._insert_media.run_many(tx, media_rows(post))
 
     def get_many(self, tx: Tx, post_ids: Sequence[int]) -> tuple[list[Post], int]:
         posts, unreadable = self._load(tx, self._by_id, post_ids)
@@ -121,7 +122,11 @@ class SqlPosts:
         return of_rows(self._newest_of_each.rows(tx, {"authors": self._bind(authors), **bounds}))
 
     def _load(self, tx: Tx, statement: Prepared, keys: Sequence[int]) -> tuple[list[Post], list[int]]:
-        rows = [_PostRow(*row) for row in statement.rows(tx, {"ids": self._bind(keys)})]
+        return self.decoded(tx, statement.rows(tx, {"ids": self._bind(keys)}))
+
+    def decoded(self, tx: Tx, found: Iterable[Row]) -> tuple[list[Post], list[int]]:
+        """The posts of rows with the columns `POST`, in their order; the positions of those that are none."""
+        rows = [_PostRow(*row) for row in found]
         with_media = [row.id for row in rows if row.media_count]
         media = self._load_media(tx, with_media) if with_media else {}
         posts, unreadable = [], []
@@ -185,7 +190,8 @@ def _may_have_more(part: Entries, each: int, cut: int) -> Ids:
     return authors[(counts >= each) & (oldest > cut)]
 
 
-def _to_row(post: Post) -> dict[str, Any]:
+def to_row(post: Post) -> dict[str, Any]:
+    """A post as it is stored, but for its media."""
     return {
         "id": post.id,
         "position": post.position or None,
@@ -201,7 +207,7 @@ def _to_row(post: Post) -> dict[str, Any]:
         "media_count": len(post.media),
         "created_at": post.created_ms,
         "published_at": post.published_ms,
-        "deleted_at": None,
+        "deleted_at": post.deleted_ms,
         "edited_at": post.edited_ms,
         "expires_at": post.expires_ms,
         "scheduled_at": post.scheduled_ms,
@@ -214,7 +220,8 @@ def _to_row(post: Post) -> dict[str, Any]:
     }
 
 
-def _media_rows(post: Post) -> list[dict[str, Any]]:
+def media_rows(post: Post) -> list[dict[str, Any]]:
+    """The media of a post as they are stored."""
     return [
         {"post_id": post.id, "ordinal": ordinal, **media.to_dict()}
         for ordinal, media in enumerate(post.media)
@@ -273,7 +280,8 @@ def _instant(ms: int) -> int:
     return ms
 
 
-def _ref_conflict() -> Conflict:
+def ref_conflict() -> Conflict:
+    """What to raise where a `ref` is taken."""
     return Conflict(
         "ref is taken by another post of this feed; a ref names one post only, choose another", argument="ref"
     )

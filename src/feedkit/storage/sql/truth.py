@@ -4,13 +4,16 @@ import sqlalchemy as sa
 
 from feedkit.errors import ConfigurationError, KeyTypeMismatch, SchemaMissing
 from feedkit.settings import Settings
-from feedkit.storage import base
+from feedkit.storage import base, lives
 from feedkit.storage.sql.counts import SqlCounts
 from feedkit.storage.sql.database import Database
 from feedkit.storage.sql.engagement import SqlEngagement
 from feedkit.storage.sql.events import SqlEvents
 from feedkit.storage.sql.graph import SqlGraph
 from feedkit.storage.sql.install import SqlInstall, SqlNodes
+from feedkit.storage.sql.journals import SqlJournals
+from feedkit.storage.sql.lives import SqlLives
+from feedkit.storage.sql.media import SqlMedia
 from feedkit.storage.sql.posts import SqlPosts
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.pulled import SqlPulled
@@ -32,7 +35,11 @@ class SqlTruth:
         self._tables = Tables(namespace)
         both = (self._tables, self._database.dialect)
         self.users: base.UserStore = SqlUsers(*both)
-        self.posts: base.PostStore = SqlPosts(*both)
+        posts = SqlPosts(*both)
+        self.posts: base.PostStore = posts
+        self.lives: lives.LifeStore = SqlLives(*both, posts)
+        self.media: lives.MediaStore = SqlMedia(*both)
+        self.journals: lives.JournalStore = SqlJournals(*both)
         self.graph: base.GraphStore = SqlGraph(*both)
         self.counts: base.CountStore = SqlCounts(*both)
         self.engagement: base.EngagementStore = SqlEngagement(*both)

@@ -1,0 +1,155 @@
+"""Posts as they change: locks, edits, revisions, drafts and what is due."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+import sqlalchemy as sa
+
+from feedkit.ids import BACKDATED_NODE, MAX_ID, position_of
+from feedkit.model import Media, MediaStatus, Post, PostStatus, Revision
+from feedkit.storage.sql.dialects import Dialect, columns
+from feedkit.storage.sql.posts import POST, SqlPosts, media_rows, ref_conflict, to_row
+from feedkit.storage.sql.prepared import Prepared, Tx
+from feedkit.storage.sql.tables import Tables
+
+_SEQUENCES = 1 << 12
+_SCHEDULE = "schedule"
+
+
+class SqlLives:
+    """See `feedkit.storage.lives.LifeStore`."""
+
+    def __init__(self, tables: Tables, dialect: Dialect, posts: SqlPosts) -> None:
+        self._posts, self._dialect = posts, dialect
+        table, media, revisions = tables.posts, tables.post_media, tables.post_revisions
+        self._table = table
+        prepare = dialect.prepare
+        whole = sa.select(*columns(table, POST))
+        mine = table.c.id == sa.bindparam("post_id")
+        self._lock = prepare(whole.where(mine).with_for_update())
+        self._changes: dict[tuple[str, ...], Prepared] = {}
+        self._drop_media = prepare(media.delete().where(media.c.post_id == sa.bindparam("post_id")))
+        self._insert_media = prepare(dialect.insert(media, [column.name for column in media.columns]))
+        fields = [column.name for column in revisions.columns]
+        self._add_revision = prepare(dialect.insert(revisions, fields))
+        self._revisions = prepare(
+            sa.select(*columns(revisions, fields[1:]))
+            .where(revisions.c.post_id == sa.bindparam("post_id"))
+            .order_by(revisions.c.number)
+        )
+        drafted = (table.c.status == sa.literal_column(f"'{PostStatus.DRAFT.value}'")) & (
+            table.c.deleted_at.is_(None)
+        )
+        own = drafted & (table.c.author_id == sa.bindparam("author")) & (table.c.id < sa.bindparam("before"))
+        newest_first = whole.where(own).order_by(table.c.id.desc()).limit(sa.bindparam("at_most"))
+        self._drafts = prepare(newest_first)
+        some = sa.select(table.c.id).where(own).limit(sa.bindparam("at_most")).subquery()
+        self._count_drafts = prepare(sa.select(sa.func.count()).select_from(some))
+        due = drafted & (table.c.scheduled_at <= sa.bindparam("now_ms"))
+        self._due = prepare(
+            whole.where(due)
+            .order_by(table.c.scheduled_at, table.c.id)
+            .limit(sa.bindparam("at_most"))
+            .with_for_update(skip_locked=True)
+        )
+        waits = table.c.scheduled_at.is_not(None)
+        self._next_due = prepare(sa.select(sa.func.min(table.c.scheduled_at)).where(waits))
+        self._taken = prepare(
+            sa.select(table.c.position)
+            .where(dialect.is_in(table.c.position, "ids"))
+            .order_by(table.c.position)
+        )
+        self._by_ref = prepare(whole.where(dialect.is_in_texts(table.c.ref, "refs")))
+        lists = tables.lists
+        owned = (lists.c.id == sa.bindparam("list_id")) & (lists.c.owner_id == sa.bindparam("user_id"))
+        self._owned = prepare(sa.select(sa.literal(1)).where(owned))
+
+    def lock(self, tx: Tx, post_id: int) -> Post | None:
+        posts, _ = self._posts.decoded(tx, self._lock.rows(tx, {"post_id": post_id}))
+        return posts[0] if posts else None
+
+    def change(self, tx: Tx, before: Post, after: Post) -> None:
+        old, new = to_row(before), to_row(after)
+        changed = {name: value for name, value in new.items() if value != old[name]}
+        if changed:
+            statement = self._change(tuple(changed))
+            values = {f"new_{name}": value for name, value in changed.items()}
+            try:
+                statement.run(tx, {"post_id": after.id, **values})
+            except sa.exc.IntegrityError as error:
+                if "ref" not in changed:
+                    raise
+                raise ref_conflict() from error
+        if after.media != before.media:
+            self._drop_media.run(tx, {"post_id": after.id})
+            if after.media:
+                self._insert_media.run_many(tx, media_rows(after))
+
+    def add_revision(self, tx: Tx, post_id: int, revision: Revision) -> None:
+        row = {
+            "post_id": post_id,
+            "number": revision.number,
+            "text": revision.text,
+            "media": json.dumps([one.to_dict() for one in revision.media], ensure_ascii=False),
+            "extra": revision.extra_json,
+            "until": revision.until_ms,
+        }
+        self._add_revision.run(tx, row)
+
+    def revisions(self, tx: Tx, post_id: int) -> list[Revision]:
+        return [
+            Revision(number, text, tuple(_medium(one) for one in json.loads(media)), extra, until)
+            for number, text, media, extra, until in self._revisions.rows(tx, {"post_id": post_id})
+        ]
+
+    def drafts(self, tx: Tx, author_id: int, before: int, limit: int) -> list[Post]:
+        rows = self._drafts.rows(tx, {"author": author_id, "before": before, "at_most": limit})
+        return self._posts.decoded(tx, rows)[0]
+
+    def count_drafts(self, tx: Tx, author_id: int, at_most: int) -> int:
+        counted = {"author": author_id, "before": MAX_ID, "at_most": at_most}
+        return int(self._count_drafts.scalar(tx, counted))
+
+    def claim_due(self, tx: Tx, now_ms: int, limit: int) -> list[Post] | None:
+        if not self._dialect.try_lock(tx, _SCHEDULE):
+            return None
+        return self._posts.decoded(tx, self._due.rows(tx, {"now_ms": now_ms, "at_most": limit}))[0]
+
+    def next_due(self, tx: Tx) -> int | None:
+        due: int | None = self._next_due.scalar(tx)
+        return due
+
+    def free_positions(self, tx: Tx, instants: Sequence[int]) -> list[int]:
+        ticks = [ms * _SEQUENCES for ms in instants]
+        while True:
+            for index in range(1, len(ticks)):
+                ticks[index] = max(ticks[index], ticks[index - 1] + 1)
+            wanted = [position_of(tick // _SEQUENCES, BACKDATED_NODE, tick % _SEQUENCES) for tick in ticks]
+            taken = set(self._taken.column(tx, {"ids": self._dialect.bind_ids(wanted)}))
+            if not taken:
+                return wanted
+            # Past a run that is taken all at once, so that many posts for one moment take few rounds.
+            step = len(ticks) if len(taken) == len(ticks) else 1
+            ticks = [tick + step if one in taken else tick for tick, one in zip(ticks, wanted, strict=True)]
+
+    def by_refs(self, tx: Tx, refs: Sequence[str]) -> list[Post]:
+        return self._posts.decoded(tx, self._by_ref.rows(tx, {"refs": self._dialect.bind_texts(refs)}))[0]
+
+    def owns_list(self, tx: Tx, user_id: int, list_id: int) -> bool:
+        return self._owned.first(tx, {"list_id": list_id, "user_id": user_id}) is not None
+
+    def _change(self, names: tuple[str, ...]) -> Prepared:
+        statement = self._changes.get(names)
+        if statement is None:
+            table = self._table
+            mine = table.c.id == sa.bindparam("post_id")
+            new: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
+            statement = self._changes[names] = self._dialect.prepare(table.update().where(mine).values(new))
+        return statement
+
+
+def _medium(stored: dict[str, Any]) -> Media:
+    known: dict[str, Any] = {field.name: stored.get(field.name) for field in attrs.fields(Media)}
+    return Media(**{**known, "status": MediaStatus(stored["status"])})
