@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self, overload
 
 from feedkit.clock import Clock
-from feedkit.errors import Closed
+from feedkit.errors import Closed, InvalidArgument
 from feedkit.fanout.policy import FanoutPolicy
 from feedkit.model import Key
 from feedkit.runtime import Runtime
@@ -55,13 +55,47 @@ class Feed(ContentVerbs[Key], GraphVerbs[Key], ReadingVerbs[Key], UpkeepVerbs[Ke
         self.close()
 
     def migrate(self) -> None:
-        """Make or complete the tables. SQLite does so by itself at first use; other databases wait to be told."""
+        """Make the tables, or bring those of an older version up to date; safe in several processes at once.
+
+        SQLite does so by itself at first use; other databases wait to be told.
+
+        Raises:
+            SchemaMissing: the tables are older, and Alembic (the extra `migrate`) is not installed.
+            ConfigurationError: the tables are newer than this feedkit.
+            KeyTypeMismatch: the database names users by another type of key.
+        """
         with self._lock:
             self._check_open()
             if self._runtime is not None:
                 self._runtime.migrate()
             else:
                 self._runtime = self._opened(migrate=True)
+
+    def drop(self, *, confirm: str) -> None:
+        """Remove every table of this feed's namespace, with all that is in them, and nothing else.
+
+        There is no way back. Other processes that use the feed get SchemaMissing from then on; this feed may be
+        migrated anew. `confirm` is the name of the namespace.
+
+        Raises:
+            InvalidArgument: `confirm` is not that name; nothing was removed.
+            ConfigurationError: the tables are newer than this feedkit, which does not know them all.
+        """
+        if confirm != self.wiring.namespace:
+            raise InvalidArgument(
+                f"confirm must be {self.wiring.namespace!r}, the namespace whose tables are to be removed",
+                argument="confirm",
+            )
+        with self._lock:
+            self._check_open()
+            runtime, self._runtime = self._runtime, None
+            if runtime is not None:
+                runtime.close()
+            truth = Runtime(self.wiring).truth
+            try:
+                truth.drop()
+            finally:
+                truth.close()
 
     def close(self) -> None:
         """Close what the feed opened. Closing twice does nothing."""

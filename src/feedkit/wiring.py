@@ -46,9 +46,7 @@ def wire(
             f"key must be str, int or uuid.UUID, got {shown(key)}; pass the type of your users' primary key"
         )
         raise ConfigurationError(message, argument="key")
-    if not _NAMESPACE.fullmatch(str(namespace)):
-        message = "namespace must be 1..24 characters of a-z, 0-9 and _ that start with a letter"
-        raise ConfigurationError(message, argument="namespace")
+    checked_namespace(namespace)
     if deliver not in _DELIVER:
         message = f"deliver must be one of {', '.join(_DELIVER)}; got {shown(deliver)}"
         raise ConfigurationError(message, argument="deliver")
@@ -70,3 +68,11 @@ def wire(
         clock=clock or SystemClock(),
         deliver=deliver,
     )
+
+
+def checked_namespace(namespace: object) -> str:
+    """A prefix that tables may have. Raises ConfigurationError."""
+    if not _NAMESPACE.fullmatch(str(namespace)):
+        message = "namespace must be 1..24 characters of a-z, 0-9 and _ that start with a letter"
+        raise ConfigurationError(message, argument="namespace")
+    return str(namespace)

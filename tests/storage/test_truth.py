@@ -23,7 +23,7 @@ from feedkit.idset import Ids, idset
 from feedkit.model import Assoc, Audience, Count, Event, EventKind, Post, Route
 from feedkit.storage.base import AuthorLoad, Tx, UserRow
 from feedkit.storage.sql.tables import SCHEMA_VERSION, Tables
-from feedkit.storage.sql.truth import SqlTruth
+from feedkit.storage.sql.truth import SqlTruth, check_facts
 from feedkit.visibility import Tie
 from tests.storage.conftest import NOW_MS, opened
 
@@ -809,10 +809,13 @@ def test_the_next_schema_is_read_and_the_one_after_is_refused(
     with truth._database.engine.begin() as connection:
         version = TABLES.meta.c.name == "schema_version"
         connection.execute(TABLES.meta.update().where(version).values(value=str(SCHEMA_VERSION + ahead)))
+    facts = truth.read(truth.install.facts)
     if refused:
         with pytest.raises(ConfigurationError, match="upgrade"):
-            truth.migrate("str", NOW_MS)
+            check_facts(facts, "str")
     else:
+        check_facts(facts, "str")
+    with pytest.raises(ConfigurationError, match="upgrade"):
         truth.migrate("str", NOW_MS)
 
 

@@ -34,6 +34,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command()(upkeep.migrate)
+app.command()(upkeep.drop)
 app.command()(running.demo)
 app.command()(running.replay)
 app.command()(browsing.home)

@@ -1,4 +1,4 @@
-"""`feedkit migrate` and `feedkit check`."""
+"""`feedkit migrate`, `feedkit drop` and `feedkit check`."""
 
 from typing import Annotated
 
@@ -27,6 +27,31 @@ def migrate(
     where = chosen.feed or shown(chosen.url)
     out.console.print(f"[green]The tables are in place:[/] {where}", soft_wrap=True)
     out.result({"migrated": True, "target": where})
+
+
+def drop(
+    context: typer.Context,
+    *,
+    confirm: Annotated[
+        str | None,
+        typer.Option("--confirm", metavar="NAMESPACE", help="Say its name here; else it is asked for."),
+    ] = None,
+    db: Db = None,
+    feed: FeedPath = None,
+    namespace: Namespace = None,
+    key: KeyType = None,
+    as_json: Json = False,
+) -> None:
+    """Remove all tables of the feed, with everything in them. There is no way back."""
+    out = Output(as_json=as_json)
+    chosen = target(context, db, feed, namespace, key)
+    with opened(chosen) as found:
+        name, where = found.wiring.namespace, chosen.feed or shown(chosen.url)
+        if confirm is None:
+            confirm = typer.prompt(f"Every table of {name!r} in {where} will be removed. Its name", err=True)
+        found.drop(confirm=confirm)
+    out.console.print(f"[green]The tables are gone:[/] {where}", soft_wrap=True)
+    out.result({"dropped": name, "target": where})
 
 
 def check(

@@ -128,15 +128,16 @@ class Database:
         self._left_behind = self.engine.pool  # kept, so that nothing of the parent's is closed from here
         self.engine.dispose(close=False)
 
-    def create(self, metadata: sa.MetaData) -> None:
-        """Make the tables that are not there."""
-        self._repeat(lambda _attempt: self._create_once(metadata))
+    def on_connection(self, work: Callable[[sa.Connection], T]) -> T:
+        """Run `work` on a Connection of SQLAlchemy's, where it sees to its transactions itself."""
+        return self._repeat(lambda _attempt: self._on_connection_once(work))
 
-    def _create_once(self, metadata: sa.MetaData) -> None:
-        with self._alone, self.engine.connect() as connection, connection.begin():
-            self.dialect.join(connection)
-            self.dialect.lock(tx_of(connection), "migrate")
-            metadata.create_all(connection)
+    def _on_connection_once(self, work: Callable[[sa.Connection], T]) -> T:
+        with self._alone, self.engine.connect() as connection:
+            try:
+                return work(connection)
+            finally:
+                self._commits += 1
 
     def _read_once(self, work: Callable[[Tx], T]) -> T:
         with self._alone, self.dialect.reading(self.engine) as tx:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import sqlite3
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -11,7 +12,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from feedkit.errors import ConfigurationError
+from feedkit.errors import ConfigurationError, Unavailable
 from feedkit.storage.sql.connections import SqliteConnections
 from feedkit.storage.sql.prepared import Prepared, Tx, translated
 
@@ -24,6 +25,8 @@ _OUTAGES = (
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_READONLY,
 )
+_MIGRATION_WAIT_S = 600
+_MIGRATION_POLL_S = 0.2
 
 
 class Dialect(ABC):
@@ -95,6 +98,10 @@ class Dialect(ABC):
     @abstractmethod
     def join(self, connection: sa.Connection) -> None:
         """Make sure that a host's connection is inside a real transaction, so that a savepoint is one."""
+
+    @abstractmethod
+    def migrating(self, connection: sa.Connection) -> AbstractContextManager[None]:
+        """Keep everybody else from changing the tables meanwhile."""
 
     @abstractmethod
     def is_contention(self, error: BaseException) -> bool:
@@ -215,6 +222,13 @@ class SqliteDialect(Dialect):
         if not raw.in_transaction:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
+    @contextmanager
+    def migrating(self, connection: sa.Connection) -> Iterator[None]:
+        """All of it in one transaction: a writer is alone."""
+        with connection.begin():
+            self.join(connection)
+            yield
+
     def is_contention(self, error: BaseException) -> bool:
         code = getattr(error, "sqlite_errorcode", None)
         return code is not None and code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -275,6 +289,30 @@ class PostgresDialect(Dialect):
     def join(self, connection: sa.Connection) -> None:
         """The host's transaction is a real one already."""
 
+    @contextmanager
+    def migrating(self, connection: sa.Connection) -> Iterator[None]:
+        """A lock of the session, so that what changes the tables may commit step by step.
+
+        It is asked for again and again. Who waits inside a statement holds a snapshot, and whoever builds an
+        index beside writers waits for all snapshots: the two would wait for each other.
+        """
+        connection.execution_options(isolation_level="READ COMMITTED")
+        key = {"key": self._lock_key("schema")}
+        until = time.monotonic() + _MIGRATION_WAIT_S
+        while not _asked(connection, "SELECT pg_try_advisory_lock(:key)", key):
+            if time.monotonic() > until:
+                raise Unavailable(
+                    "another process has been migrating all the while; try again when it is done"
+                )
+            time.sleep(_MIGRATION_POLL_S)
+        try:
+            yield
+        finally:
+            try:
+                _asked(connection, "SELECT pg_advisory_unlock(:key)", key)
+            except sa.exc.SQLAlchemyError:
+                connection.invalidate()  # the lock goes with its session, which must not return to the pool
+
     def is_contention(self, error: BaseException) -> bool:
         return getattr(error, "sqlstate", None) in ("40001", "40P01", "55P03")
 
@@ -313,6 +351,14 @@ def dialect_of(engine: sa.Engine, namespace: str, busy_timeout_ms: int, *, keep_
                 f"target must be a SQLite or PostgreSQL database, got {other!r}; pass the URL of one of these"
             )
             raise ConfigurationError(message, argument="target")
+
+
+def _asked(connection: sa.Connection, question: str, parameters: dict[str, Any]) -> bool:
+    """The answer to a question, in a transaction of its own."""
+    if connection.in_transaction():
+        connection.rollback()
+    with connection.begin():
+        return bool(connection.scalar(sa.text(question), parameters))
 
 
 def tx_of(connection: sa.Connection) -> Tx:

@@ -19,11 +19,19 @@ def posts_that_stand(posts: sa.FromClause) -> Any:
 
 
 class Tables:
-    """All tables of one namespace, as attributes."""
+    """All tables of one namespace, as attributes. Whoever changes them writes a revision (see `migrations`)."""
 
     def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
         self.metadata = sa.MetaData()
         self._prefix = f"{namespace}_"
+        # As Alembic makes it, which compares all tables but this one: so it is not among the others.
+        self.revision = sa.Table(
+            f"{namespace}_alembic_version",
+            sa.MetaData(),
+            sa.Column("version_num", sa.String(32), nullable=False),
+            sa.PrimaryKeyConstraint("version_num", name=f"{namespace}_alembic_version_pkc"),
+        )
         self._add_install()
         self._add_people()
         self._add_posts()

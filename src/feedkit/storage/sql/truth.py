@@ -17,6 +17,7 @@ from feedkit.storage.sql.media import SqlMedia
 from feedkit.storage.sql.posts import SqlPosts
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.pulled import SqlPulled
+from feedkit.storage.sql.schema import Schema
 from feedkit.storage.sql.tables import SCHEMA_VERSION, Tables
 from feedkit.storage.sql.users import SqlUsers
 
@@ -48,6 +49,8 @@ class SqlTruth:
         self.nodes: base.NodeStore = SqlNodes(*both)
         self._install = SqlInstall(*both)
         self.install: base.InstallStore = self._install
+        self._schema = Schema(self._tables, self._database)
+        self.drop = self._schema.drop
         self.read = self._database.read
         self.times_read = self._database.times_read
         self.write = self._database.write
@@ -67,8 +70,10 @@ class SqlTruth:
         return self._database.dialect.name == "sqlite"
 
     def migrate(self, key_type: str, now_ms: int) -> None:
-        self._database.create(self._tables.metadata)
-        self.write(lambda tx: self._found(tx, key_type, now_ms))
+        self._schema.migrate(
+            check=lambda facts: check_key_type(facts, key_type),
+            found=lambda tx: self._found(tx, key_type, now_ms),
+        )
 
     def _found(self, tx: Tx, key_type: str, now_ms: int) -> None:
         self._database.dialect.lock(tx, "migrate")
@@ -86,16 +91,21 @@ def check_facts(facts: dict[str, str], key_type: str) -> None:
         SchemaMissing: the schema is older than this code needs.
         ConfigurationError: the schema is newer than this code can read.
     """
-    stored = facts["key_type"]
-    if stored != key_type:
-        raise KeyTypeMismatch(
-            f"key: this database names users by {stored}, not by {key_type}; pass key={stored} to connect()",
-            argument="key",
-        )
+    check_key_type(facts, key_type)
     version = int(facts["schema_version"])
     if version < SCHEMA_VERSION:
         raise SchemaMissing()
     if version > SCHEMA_VERSION + 1:
         raise ConfigurationError(
             f"the database has schema {version}, this feedkit reads {SCHEMA_VERSION}; upgrade the feedkit package"
+        )
+
+
+def check_key_type(facts: dict[str, str], key_type: str) -> None:
+    """Refuse a database that was made for another key type. Raises KeyTypeMismatch."""
+    stored = facts.get("key_type", key_type)
+    if stored != key_type:
+        raise KeyTypeMismatch(
+            f"key: this database names users by {stored}, not by {key_type}; pass key={stored} to connect()",
+            argument="key",
         )

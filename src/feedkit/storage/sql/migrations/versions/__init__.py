@@ -1,0 +1,1 @@
+"""The revisions, oldest first. A revision never imports `tables.py`, which moves on."""

@@ -1,0 +1,74 @@
+"""Migrating, dropping and exporting, as an operator types it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import feedkit
+from feedkit.cli.app import app
+from tests.first_schema import plant_first_schema
+
+URL = "sqlite:///social.db"
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FEEDKIT_DB", raising=False)
+
+
+@pytest.fixture
+def social() -> str:
+    with feedkit.connect(URL) as feed:
+        feed.follow("bob", "ada")
+        feed.publish("ada", text="Hello")
+    return URL
+
+
+def run(*arguments: str, typed: str | None = None) -> Result:
+    return CliRunner().invoke(app, list(arguments), input=typed)
+
+
+def last_line(output: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return found
+
+
+def texts() -> list[str]:
+    with feedkit.connect(URL) as feed:
+        return [item.post.text for item in feed.home("bob")]
+
+
+def test_migrate_upgrades_older_tables() -> None:
+    plant_first_schema(URL)
+
+    result = run("migrate", "--db", URL, "--json")
+
+    assert (result.exit_code, last_line(result.stdout)["migrated"]) == (0, True)
+    assert "The first" in run("home", "fay", "--db", URL).stdout + run("home", "eve", "--db", URL).stdout
+
+
+@pytest.mark.parametrize("typed", ["", "yes\n", "feedkit2\n"])
+def test_drop_asks_first(social: str, typed: str) -> None:
+    result = run("drop", "--db", social, typed=typed)
+
+    assert result.exit_code == 1
+    assert texts() == ["Hello"]
+
+
+def test_drop_removes_what_was_named(social: str) -> None:
+    assert run("drop", "--db", social, typed="feedkit\n").exit_code == 0
+
+    assert texts() == []
+
+
+def test_drop_in_a_script(social: str) -> None:
+    assert run("drop", "--db", social, "--confirm", "app").exit_code == 1
+    assert texts() == ["Hello"]
+
+    result = run("drop", "--db", social, "--confirm", "feedkit", "--json")
+    assert last_line(result.stdout) == {"dropped": "feedkit", "target": social}
+    assert texts() == []
