@@ -61,6 +61,27 @@ class Tie(IntFlag):
     """The viewer follows them, and does not want their reposts."""
 
 
+class Hidden(StrEnum):
+    """Why a post is not shown to a viewer somewhere."""
+
+    DELETED = "deleted"
+    DRAFT = "draft"
+    HELD = "held"
+    REMOVED = "removed"
+    EXPIRED = "expired"
+    SUSPENDED = "suspended"
+    """Its author is suspended, or is not there."""
+    BLOCKED = "blocked"
+    MUTED = "muted"
+    PRIVATE = "private"
+    FOLLOWERS_ONLY = "followers_only"
+    FRIENDS_ONLY = "friends_only"
+    LIST_ONLY = "list_only"
+    AUTHOR_ONLY = "author_only"
+    NO_REPOSTS = "no_reposts"
+    NOT_UNDER_TAGS = "not_under_tags"
+
+
 _NOBODY = np.array([MAX_ID], dtype=np.int64)
 _NO_TIES = np.zeros(1, dtype=np.uint8)
 # Members of an enum are looked up anew at each use, which tells in a loop over every post of every page.
@@ -69,6 +90,12 @@ _HOME, _TAG = Surface.HOME, Surface.TAG
 _PUBLIC, _UNLISTED, _FOLLOWERS = Audience.PUBLIC, Audience.UNLISTED, Audience.FOLLOWERS
 _FRIENDS_ONLY, _LIST = Audience.FRIENDS, Audience.LIST
 _FOLLOWS, _FRIENDS, _NO_REPOSTS = int(Tie.FOLLOWS), int(Tie.FRIENDS), int(Tie.NO_REPOSTS)
+_BLOCKED = int(Tie.BLOCKED)
+_BY_STATUS = {
+    PostStatus.DRAFT: Hidden.DRAFT,
+    PostStatus.PENDING_REVIEW: Hidden.HELD,
+    PostStatus.REMOVED: Hidden.REMOVED,
+}
 _ASKED_FOR = (Surface.PROFILE, Surface.POST)
 _HIDING = {
     surface: int(Tie.BLOCKED if surface in _ASKED_FOR else Tie.BLOCKED | Tie.MUTES) for surface in Surface
@@ -153,12 +180,32 @@ def visible(
     hiding = _HIDING[surface]
     ties_with = relations.with_each([post.author_id for post in posts])
     return [
-        not ties & hiding
-        and _stands(post, author, now_ms)
-        and _in_audience(post, author, relations, ties)
-        and _belongs(post, ties, surface)
+        not ties & hiding and _reason(post, author, relations, ties, surface, now_ms) is None
         for post, author, ties in zip(posts, authors, ties_with, strict=True)
     ]
+
+
+def verdict(
+    post: Post, author: User[Any] | None, relations: Relations, surface: Surface, now_ms: int
+) -> Hidden | None:
+    """Why `visible` hides a post from a viewer there; None where it does not."""
+    if relations.staff:
+        return Hidden.DRAFT if post.status is _DRAFT else None
+    (ties,) = relations.with_each((post.author_id,))
+    if ties & _HIDING[surface]:
+        return Hidden.BLOCKED if ties & _BLOCKED else Hidden.MUTED
+    return _reason(post, author, relations, ties, surface, now_ms)
+
+
+def _reason(
+    post: Post, author: User[Any] | None, relations: Relations, ties: int, surface: Surface, now_ms: int
+) -> Hidden | None:
+    """Why a post is hidden from somebody who has not hidden its author."""
+    return (
+        _gone(post, author, now_ms)
+        or _withheld(post, author, relations, ties)
+        or _not_there(post, ties, surface)
+    )
 
 
 def delivered_to_followers(audience: Audience) -> bool:
@@ -182,33 +229,40 @@ def takes_part(user: User[Any] | None, now_ms: int) -> bool:
     return user.suspended_until_ms is not None and user.suspended_until_ms <= now_ms
 
 
-def _stands(post: Post, author: User[Any] | None, now_ms: int) -> bool:
-    return (
-        post.deleted_ms is None
-        and post.status is _PUBLISHED
-        and (post.expires_ms is None or post.expires_ms > now_ms)
-        and takes_part(author, now_ms)
-    )
+def _gone(post: Post, author: User[Any] | None, now_ms: int) -> Hidden | None:
+    """Why nobody sees it."""
+    if post.deleted_ms is not None:
+        return Hidden.DELETED
+    if post.status is not _PUBLISHED:
+        return _BY_STATUS[post.status]
+    if post.expires_ms is not None and post.expires_ms <= now_ms:
+        return Hidden.EXPIRED
+    return None if takes_part(author, now_ms) else Hidden.SUSPENDED
 
 
-def _in_audience(post: Post, author: User[Any] | None, relations: Relations, ties: int) -> bool:
+def _withheld(post: Post, author: User[Any] | None, relations: Relations, ties: int) -> Hidden | None:
+    """Why it is not for this viewer."""
     audience = post.audience
     if post.author_id == relations.viewer_id:
-        return True
+        return None
     if audience is _PUBLIC or audience is _UNLISTED:
-        return author is not None and (not author.private or ties & _FOLLOWS != 0)
+        open_to_all = author is not None and not author.private
+        return None if open_to_all or ties & _FOLLOWS else Hidden.PRIVATE
     if audience is _FOLLOWERS:
-        return ties & _FOLLOWS != 0
+        return None if ties & _FOLLOWS else Hidden.FOLLOWERS_ONLY
     if audience is _FRIENDS_ONLY:
-        return ties & _FRIENDS != 0
-    return audience is _LIST and post.list_id is not None and _has(relations.lists, post.list_id)
+        return None if ties & _FRIENDS else Hidden.FRIENDS_ONLY
+    if audience is _LIST:
+        listed = post.list_id is not None and _has(relations.lists, post.list_id)
+        return None if listed else Hidden.LIST_ONLY
+    return Hidden.AUTHOR_ONLY
 
 
-def _belongs(post: Post, ties: int, surface: Surface) -> bool:
-    """Whether what may be seen is also to be shown there."""
+def _not_there(post: Post, ties: int, surface: Surface) -> Hidden | None:
+    """Why what may be seen is not shown there."""
     if post.repost_of is not None and surface is _HOME and ties & _NO_REPOSTS:
-        return False
-    return surface is not _TAG or post.audience is _PUBLIC
+        return Hidden.NO_REPOSTS
+    return Hidden.NOT_UNDER_TAGS if surface is _TAG and post.audience is not _PUBLIC else None
 
 
 def _has(ids: Ids, wanted: int) -> bool:

@@ -14,6 +14,7 @@ from feedkit.idset import EMPTY
 from feedkit.model import Audience, Post, PostStatus, User, UserStatus
 from feedkit.visibility import (
     LOGGED_OUT,
+    Hidden,
     Relations,
     Surface,
     Tie,
@@ -23,6 +24,7 @@ from feedkit.visibility import (
     relations_of,
     staff_relations,
     takes_part,
+    verdict,
     visible,
 )
 
@@ -323,6 +325,41 @@ def test_in_a_batch_every_post_is_decided_by_itself(data: st.DataObject) -> None
         and is_for_viewer(it)
         for it in drawn
     ]
+
+
+@given(st.data())
+def test_the_reason_why_something_is_hidden_is_that_it_is(data: st.DataObject) -> None:
+    post, author, _ = data.draw(st.sampled_from(every_state()))
+    ways = frozenset(data.draw(st.sets(st.sampled_from(WAYS))))
+    surface = data.draw(st.sampled_from(Surface))
+    viewer = data.draw(st.sampled_from([relations(ways), staff_relations(), no_relations(LOGGED_OUT)]))
+
+    why = verdict(post, author, viewer, surface, NOW)
+
+    assert visible([post], [author], viewer, surface, NOW) == [why is None]
+
+
+@pytest.mark.parametrize(
+    ("fields", "ways", "surface", "why"),
+    [
+        ({"deleted_ms": NOW}, {"follower"}, Surface.HOME, Hidden.DELETED),
+        ({"status": PostStatus.REMOVED}, {"follower"}, Surface.HOME, Hidden.REMOVED),
+        ({"status": PostStatus.PENDING_REVIEW}, {"follower"}, Surface.HOME, Hidden.HELD),
+        ({"expires_ms": NOW}, {"follower"}, Surface.HOME, Hidden.EXPIRED),
+        ({"audience": Audience.FOLLOWERS}, set(), Surface.POST, Hidden.FOLLOWERS_ONLY),
+        ({"audience": Audience.FRIENDS}, {"follower"}, Surface.POST, Hidden.FRIENDS_ONLY),
+        (
+            {"audience": Audience.LIST, "list_id": LIST_OF_AUTHOR},
+            {"follower"},
+            Surface.POST,
+            Hidden.LIST_ONLY,
+        ),
+        ({"audience": Audience.ONLY_ME}, {"friend"}, Surface.POST, Hidden.AUTHOR_ONLY),
+        ({"audience": Audience.UNLISTED}, {"follower"}, Surface.TAG, Hidden.NOT_UNDER_TAGS),
+    ],
+)
+def test_the_reason_is_told(fields: dict[str, Any], ways: set[str], surface: Surface, why: Hidden) -> None:
+    assert verdict(a_post(1, **fields), a_user(), relations(frozenset(ways)), surface, NOW) is why
 
 
 def test_nothing_to_decide() -> None:
