@@ -16,6 +16,7 @@ from feedkit.model import Key
 from feedkit.runtime import Runtime
 from feedkit.settings import Settings
 from feedkit.verbs.content import ContentVerbs
+from feedkit.verbs.engagement import EngagementVerbs
 from feedkit.verbs.graph import GraphVerbs
 from feedkit.verbs.nouns import Posts, Users
 from feedkit.verbs.reading import ReadingVerbs
@@ -28,7 +29,7 @@ _abandoned: list[
 ] = []  # what a fork left in this process belongs to the parent: never closed, never freed
 
 
-class Feed(ContentVerbs[Key], GraphVerbs[Key], ReadingVerbs[Key], UpkeepVerbs[Key]):
+class Feed(ContentVerbs[Key], GraphVerbs[Key], EngagementVerbs[Key], ReadingVerbs[Key], UpkeepVerbs[Key]):
     """A social feed over one database, safe to share between threads and to carry across a fork.
 
     Made by `feedkit.connect`. Nothing is opened before the first verb. The actor or viewer always comes

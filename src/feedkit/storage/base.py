@@ -14,7 +14,8 @@ import attrs
 from feedkit.cursor import CursorKey
 from feedkit.ids import Lease
 from feedkit.idset import Ids
-from feedkit.model import Assoc, Audience, Event, Own, Post
+from feedkit.model import Assoc, Audience, Event, Post
+from feedkit.storage.engaging import CommentStore, EngagementStore
 from feedkit.storage.entries import Entries
 from feedkit.storage.lives import JournalStore, LifeStore, MediaStore
 from feedkit.visibility import Relations
@@ -27,6 +28,8 @@ COUNTERS = "counters"
 """The shared consumer that keeps the counters, by its name in the log."""
 REACTED, REACTED_BY = "reacted:", "reacted_by:"
 """What the kinds of associations and counters of reactions begin with; the kind of reaction follows."""
+COUNTED = "counted"
+"""The counter of a post that is 1 as long as what it answers, reposts or quotes counts it."""
 
 
 @attrs.frozen(slots=True)
@@ -69,7 +72,8 @@ class Truth(Protocol):
     journals: JournalStore
     graph: "GraphStore"
     counts: "CountStore"
-    engagement: "EngagementStore"
+    engagement: EngagementStore
+    comments: CommentStore
     events: "EventStore"
     pulled: "PulledStore"
     nodes: "NodeStore"
@@ -191,6 +195,9 @@ class GraphStore(Protocol):
     def relations(self, tx: Tx, viewer_id: int, now_ms: int) -> Relations:
         """Everything that decides what this viewer may see at that instant."""
 
+    def relations_with(self, tx: Tx, viewer_id: int, others: Sequence[int], now_ms: int) -> Relations:
+        """As `relations`, with these users and lists alone."""
+
     def range(self, tx: Tx, id1: int, kind: Assoc, after: int, limit: int) -> Ids:
         """A chunk of the other ends above `after`, ascending."""
 
@@ -209,13 +216,6 @@ class CountStore(Protocol):
 
     def get_many(self, tx: Tx, object_ids: Sequence[int]) -> dict[int, dict[str, int]]:
         """All counters of some objects; nothing for those that have none."""
-
-
-class EngagementStore(Protocol):
-    """What people did to posts and comments."""
-
-    def own(self, tx: Tx, viewer_id: int, object_ids: Sequence[int]) -> dict[int, Own]:
-        """What one viewer did to these; nothing for those they did nothing to."""
 
 
 class EventStore(Protocol):

@@ -49,7 +49,9 @@ class SqlGraph:
         some = sa.select(links.c.id2).where(of_kind).limit(sa.bindparam("at_most")).subquery()
         self._count = prepare(sa.select(sa.func.count()).select_from(some))
         relations = of_one & _is_one_of(links.c.kind, [*_TIES, Assoc.LISTED_IN])
-        self._relations = prepare(sa.select(links.c.kind, links.c.id2, links.c.data).where(relations))
+        ties = sa.select(links.c.kind, links.c.id2, links.c.data).where(relations)
+        self._relations = prepare(ties)
+        self._relations_with = prepare(ties.where(dialect.is_in(links.c.id2, "ids")))
         self._range = prepare(
             sa.select(links.c.id2)
             .where(of_kind & (links.c.id2 > sa.bindparam("after")))
@@ -82,23 +84,11 @@ class SqlGraph:
         return int(self._count.scalar(tx, {"from_id": id1, "of_kind": kind.value, "at_most": at_most}))
 
     def relations(self, tx: Tx, viewer_id: int, now_ms: int) -> Relations:
-        held: dict[Tie, list[int]] = {tie: [] for tie in Tie}
-        lists: list[int] = []
-        until_ms = MAX_ID
-        for kind, other, data in self._relations.rows(tx, {"from_id": viewer_id}):
-            if kind == Assoc.LISTED_IN:
-                lists.append(other)
-                continue
-            if data is not None:
-                given = decode_data(data)
-                if kind == Assoc.MUTES and given <= now_ms:
-                    continue
-                if kind == Assoc.MUTES:
-                    until_ms = min(until_ms, given)
-                elif kind == Assoc.FOLLOWS and given & NO_REPOSTS:
-                    held[Tie.NO_REPOSTS].append(other)
-            held[_TIES[kind]].append(other)
-        return relations_of(viewer_id, held, lists=lists, until_ms=until_ms)
+        return _folded(viewer_id, self._relations.rows(tx, {"from_id": viewer_id}), now_ms)
+
+    def relations_with(self, tx: Tx, viewer_id: int, others: Sequence[int], now_ms: int) -> Relations:
+        some = {"from_id": viewer_id, "ids": self._dialect.bind_ids(others)}
+        return _folded(viewer_id, self._relations_with.rows(tx, some), now_ms)
 
     def range(self, tx: Tx, id1: int, kind: Assoc, after: int, limit: int) -> Ids:
         chunk = {"from_id": id1, "of_kind": kind.value, "after": after, "at_most": limit}
@@ -111,6 +101,26 @@ class SqlGraph:
     def small_audiences(self, tx: Tx, authors: Sequence[int], limit: int) -> list[Row] | None:
         pairs = self._audiences.rows(tx, {"ids": self._dialect.bind_ids(authors), "at_most": limit + 1})
         return None if len(pairs) > limit else pairs
+
+
+def _folded(viewer_id: int, rows: Iterable[Row], now_ms: int) -> Relations:
+    held: dict[Tie, list[int]] = {tie: [] for tie in Tie}
+    lists: list[int] = []
+    until_ms = MAX_ID
+    for kind, other, data in rows:
+        if kind == Assoc.LISTED_IN:
+            lists.append(other)
+            continue
+        if data is not None:
+            given = decode_data(data)
+            if kind == Assoc.MUTES and given <= now_ms:
+                continue
+            if kind == Assoc.MUTES:
+                until_ms = min(until_ms, given)
+            elif kind == Assoc.FOLLOWS and given & NO_REPOSTS:
+                held[Tie.NO_REPOSTS].append(other)
+        held[_TIES[kind]].append(other)
+    return relations_of(viewer_id, held, lists=lists, until_ms=until_ms)
 
 
 def decode_data(data: bytes) -> int:

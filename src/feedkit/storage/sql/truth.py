@@ -4,7 +4,8 @@ import sqlalchemy as sa
 
 from feedkit.errors import ConfigurationError, KeyTypeMismatch, SchemaMissing
 from feedkit.settings import Settings
-from feedkit.storage import base, lives
+from feedkit.storage import base, engaging, lives
+from feedkit.storage.sql.comments import SqlComments
 from feedkit.storage.sql.counts import SqlCounts
 from feedkit.storage.sql.database import Database
 from feedkit.storage.sql.engagement import SqlEngagement
@@ -43,7 +44,8 @@ class SqlTruth:
         self.journals: lives.JournalStore = SqlJournals(*both)
         self.graph: base.GraphStore = SqlGraph(*both)
         self.counts: base.CountStore = SqlCounts(*both)
-        self.engagement: base.EngagementStore = SqlEngagement(*both)
+        self.engagement: engaging.EngagementStore = SqlEngagement(*both)
+        self.comments: engaging.CommentStore = SqlComments(*both)
         self.events: base.EventStore = SqlEvents(*both)
         self.pulled: base.PulledStore = SqlPulled(*both)
         self.nodes: base.NodeStore = SqlNodes(*both)
