@@ -33,8 +33,9 @@ class Feed(ContentVerbs[Key], GraphVerbs[Key], EngagementVerbs[Key], ReadingVerb
     """A social feed over one database, safe to share between threads and to carry across a fork.
 
     Made by `feedkit.connect`. Nothing is opened before the first verb. The actor or viewer always comes
-    first; None is a viewer who is not logged in. Verbs that write take `connection=`, a SQLAlchemy
-    Connection whose transaction they join: feedkit never commits, rolls back or closes it.
+    first; None is a viewer who is not logged in. Verbs that write take `connection=`, a SQLAlchemy Connection or
+    Session, a Django connection, a psycopg.Connection or a sqlite3.Connection, whose transaction they join:
+    feedkit never commits, rolls back or closes it.
     """
 
     def __init__(self, wiring: Wiring[Key]) -> None:
