@@ -18,18 +18,14 @@ Row = tuple[Any, ...]
 class Tx:
     """A connection of the driver, inside a transaction or for reading: what statements run on.
 
-    `invalidate` takes it out of its pool when it turns out to be broken; `cursor` gives a cursor whose rows are
-    tuples.
+    `invalidate` takes it out of its pool when it turns out to be broken.
     """
 
-    __slots__ = ("cursor", "invalidate", "raw")
+    __slots__ = ("invalidate", "raw")
 
-    def __init__(
-        self, raw: Any, invalidate: Callable[[Any], None], cursor: Callable[[], Any] | None = None
-    ) -> None:
+    def __init__(self, raw: Any, invalidate: Callable[[Any], None]) -> None:
         self.raw = raw
         self.invalidate = invalidate
-        self.cursor: Callable[[], Any] = cursor or raw.cursor
 
 
 class Prepared:
@@ -73,7 +69,7 @@ class Prepared:
 
     def _execute(self, tx: Tx, method: str, bound: Any) -> Any:
         try:
-            cursor = tx.cursor()
+            cursor = tx.raw.cursor()
             getattr(cursor, method)(self._sql, bound)
         except self._dialect.loaded_dbapi.Error as error:
             raise translated(error, self._dialect, tx, self._sql) from error
