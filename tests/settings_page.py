@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from feedkit.settings import Knob, Settings
+from feedkit.settings import Knob, Names, Settings
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 
@@ -44,6 +44,8 @@ def page() -> str:
 def _row(knob: Knob) -> str:
     if isinstance(knob.allowed, range):
         allowed = f"{knob.minimum:,} to {knob.maximum:,}"
+    elif isinstance(knob.allowed, Names):
+        allowed = "1 to 32 names"
     else:
         allowed = ", ".join(f"`{name}`" for name in knob.allowed)
     default = f"{knob.default:,}" if isinstance(knob.default, int) else f"`{knob.default}`"

@@ -17,11 +17,12 @@ def test_quickstart(tmp_path: Path) -> None:
 
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines() == [
-        "bob: Welcome",
-        "ada: For those who follow me",
-        "ada: Hello, Wednesday",
-        "ada: Hello, Tuesday",
-        "ada: Hello, Monday",
+        "bob: Welcome 0",
+        "ada: For those who follow me 1 like",
+        "ada: Hello, Wednesday 0",
+        "ada: Hello, Tuesday 0",
+        "ada: Hello, Monday 0",
+        "bob comments: Nice",
         "ada has 1 follower and shows 3 posts",
         "For those who follow me",
         "logged out: post_id names no post that this viewer can see",

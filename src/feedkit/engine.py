@@ -16,10 +16,9 @@ from feedkit.model import Key
 from feedkit.runtime import Runtime
 from feedkit.settings import Settings
 from feedkit.verbs.content import ContentVerbs
+from feedkit.verbs.engagement import EngagementVerbs
 from feedkit.verbs.graph import GraphVerbs
-from feedkit.verbs.lists import Lists
 from feedkit.verbs.nouns import Posts, Users
-from feedkit.verbs.people import PeopleVerbs
 from feedkit.verbs.reading import ReadingVerbs
 from feedkit.verbs.upkeep import UpkeepVerbs
 from feedkit.wiring import Wiring, wire
@@ -30,12 +29,13 @@ _abandoned: list[
 ] = []  # what a fork left in this process belongs to the parent: never closed, never freed
 
 
-class Feed(ContentVerbs[Key], GraphVerbs[Key], PeopleVerbs[Key], ReadingVerbs[Key], UpkeepVerbs[Key]):
+class Feed(ContentVerbs[Key], GraphVerbs[Key], EngagementVerbs[Key], ReadingVerbs[Key], UpkeepVerbs[Key]):
     """A social feed over one database, safe to share between threads and to carry across a fork.
 
     Made by `feedkit.connect`. Nothing is opened before the first verb. The actor or viewer always comes
-    first; None is a viewer who is not logged in. Verbs that write take `connection=`, a SQLAlchemy
-    Connection whose transaction they join: feedkit never commits, rolls back or closes it.
+    first; None is a viewer who is not logged in. Verbs that write take `connection=`, a SQLAlchemy Connection or
+    Session, a Django connection, a psycopg.Connection or a sqlite3.Connection, whose transaction they join:
+    feedkit never commits, rolls back or closes it.
     """
 
     def __init__(self, wiring: Wiring[Key]) -> None:
@@ -46,7 +46,6 @@ class Feed(ContentVerbs[Key], GraphVerbs[Key], PeopleVerbs[Key], ReadingVerbs[Ke
         self._closed = False
         self.users: Users[Key] = Users(self.runtime)
         self.posts: Posts[Key] = Posts(self.runtime)
-        self.lists: Lists[Key] = Lists(self.runtime)
         _open_feeds.add(self)
 
     def __enter__(self) -> Self:

@@ -16,24 +16,26 @@ from feedkit.log.tail import Tail
 from feedkit.log.worker import Worker, WorkerThread
 from feedkit.model import DrainResult, Key
 from feedkit.reading.check import Check
+from feedkit.reading.comments import CommentReader
+from feedkit.reading.engagement import Reactions, Saved
 from feedkit.reading.feeds import FeedReader
 from feedkit.reading.home import Home
 from feedkit.reading.hydrate import Hydrator
-from feedkit.reading.people import People
 from feedkit.reading.posts import PostReader
 from feedkit.reading.profile import Profile
-from feedkit.reading.suggestions import Suggestions
 from feedkit.storage.base import Tx
 from feedkit.storage.directory import KEY_TYPES, Directory
 from feedkit.storage.memory import MemoryTimelines
 from feedkit.storage.minting import Minting
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.storage.sql.truth import SqlTruth, check_facts
+from feedkit.storage.tallies import Tallies
 from feedkit.wiring import Wiring
+from feedkit.writing.comments import Commenting
 from feedkit.writing.drafts import Drafting
 from feedkit.writing.editing import Editing
+from feedkit.writing.engagement import Engagement
 from feedkit.writing.graph import Graph
-from feedkit.writing.lists import ListWriting
 from feedkit.writing.media import MediaWriting
 from feedkit.writing.pins import Pins
 from feedkit.writing.posts import PostWriting
@@ -42,6 +44,7 @@ from feedkit.writing.schedule import Schedule
 from feedkit.writing.staff import StaffWriting
 from feedkit.writing.standing import Standing
 from feedkit.writing.stored import StoredDrafts
+from feedkit.writing.targets import Targets
 from feedkit.writing.users import UserWriting
 
 T = TypeVar("T")
@@ -184,14 +187,16 @@ class Runtime(Generic[Key]):
             ttl_ms=None,
             clock=clock,
         )
-        self.readthrough = ReadThrough(truth, self.directory, clock, settings, lambda: self.tail.number)
         self.post_writing = PostWriting(truth, Router(self._wiring.policy, truth))
         self.schedule = Schedule(truth, self.post_writing, clock)
+        counters = Counters(truth)
+        tallies = Tallies(truth, settings, counters.deltas, lambda: self.tail.touched)
+        self.readthrough = ReadThrough(truth, self.directory, clock, settings, tallies)
         self.delivery = Delivery(truth, self.inboxes, self.outboxes, settings)
         # Delivery first: an author leaves the pulled list of this process only after the backfill.
         self.tail = Tail(truth, [self.delivery, self.readthrough, self.schedule], settings.log_batch)
         shared: list[SharedConsumer] = [
-            Counters(truth),
+            counters,
             PulledList(self._wiring.policy, truth, clock, settings),
         ]
         self.worker = Worker(truth, shared, clock, settings)
@@ -205,8 +210,11 @@ class Runtime(Generic[Key]):
         self.home = Home(reader, self.readthrough, timelines, truth)
         self.profile = Profile(reader, self.readthrough, timelines, truth)
         self.posts = PostReader(self.readthrough, hydrator, truth)
-        self.people = People(truth, self.readthrough, cursors, self, clock, settings)
-        self.suggestions = Suggestions(truth, self.readthrough, self, clock, settings)
+        self.comments = CommentReader(truth, self.readthrough, self.posts, cursors, settings, clock)
+        self.reactions = Reactions(
+            truth, self.readthrough, self.posts, self.comments, cursors, settings, clock=clock
+        )
+        self.saved = Saved(truth, self.readthrough, hydrator, cursors, settings)
         self.check = Check(
             truth,
             self.inboxes,
@@ -226,5 +234,7 @@ class Runtime(Generic[Key]):
         self.media_writing = MediaWriting(truth, clock, settings)
         self.staff_writing = StaffWriting(truth, self.minting, self.post_writing, clock)
         self.graph = Graph(truth, clock, settings)
-        self.list_writing = ListWriting(truth, self.minting, clock, settings)
         self.user_writing = UserWriting(truth, clock, settings)
+        targets = Targets(truth, self.directory, clock)
+        self.engagement = Engagement(truth, targets, standing, clock, settings)
+        self.commenting = Commenting(truth, self.minting, targets, standing, clock, settings)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,6 +18,19 @@ from feedkit.errors import InvalidArgument, shown
 
 _DAY_S: Final = 86_400
 _DAY_MS: Final = 86_400_000
+_NAME: Final = "[a-z][a-z0-9_-]{0,31}"
+
+
+class Names:
+    """Lists of names, as text: 1 to 32 of them, each once, of a-z, 0-9, _ and -, separated by commas."""
+
+    _TEXT = re.compile(rf"{_NAME}(,{_NAME}){{0,31}}")
+
+    def __contains__(self, value: object) -> bool:
+        if not isinstance(value, str) or not self._TEXT.fullmatch(value):
+            return False
+        names = value.split(",")
+        return len(set(names)) == len(names)
 
 
 @attrs.frozen(kw_only=True)
@@ -25,18 +39,18 @@ class Knob:
 
     name: str
     default: int | str
-    allowed: range | tuple[str, ...]
+    allowed: range | tuple[str, ...] | Names
     unit: str
     doc: str
 
     @property
     def minimum(self) -> int | None:
-        """The smallest value allowed; None for a choice of names."""
+        """The smallest value allowed; None for names."""
         return self.allowed[0] if isinstance(self.allowed, range) else None
 
     @property
     def maximum(self) -> int | None:
-        """The largest value allowed; None for a choice of names."""
+        """The largest value allowed; None for names."""
         return self.allowed[-1] if isinstance(self.allowed, range) else None
 
     def check(self, value: object) -> None:
@@ -48,6 +62,8 @@ class Knob:
         """The error for a value that is not allowed."""
         if isinstance(self.allowed, range):
             bound = f"a whole number from {self.minimum} to {self.maximum} ({self.unit})"
+        elif isinstance(self.allowed, Names):
+            bound = "up to 32 different names of a-z, 0-9, _ and -, separated by commas alone"
         else:
             bound = "one of " + ", ".join(self.allowed)
         return InvalidArgument(
@@ -62,6 +78,10 @@ def _whole(default: int, minimum: int, maximum: int, unit: str, doc: str) -> Any
 
 def _choice(default: str, allowed: tuple[str, ...], doc: str) -> Any:
     return _field(default=default, allowed=allowed, unit="name", doc=doc)
+
+
+def _names(default: str, doc: str) -> Any:
+    return _field(default=default, allowed=Names(), unit="names", doc=doc)
 
 
 def _field(**metadata: Any) -> Any:
@@ -116,31 +136,6 @@ class Settings:
     following_max: int = _whole(
         100_000, 1, 10_000_000, "users", "Users one user may follow; a follow past it is refused."
     )
-    requests_max: int = _whole(
-        10_000,
-        1,
-        10_000_000,
-        "requests",
-        "Requests to follow one user may have waiting, and as many to be friends.",
-    )
-    blocks_max: int = _whole(100_000, 1, 10_000_000, "users", "Users one user may block.")
-    mutes_max: int = _whole(100_000, 1, 10_000_000, "users", "Users one user may mute.")
-    mute_max_s: int = _whole(
-        3650 * _DAY_S, 1, 36_500 * _DAY_S, "s", "The longest `duration` of a mute; without one it has no end."
-    )
-    lists_max: int = _whole(100, 1, 10_000, "lists", "Lists of people one user may have.")
-    list_members_max: int = _whole(5000, 1, 100_000, "users", "Users on one list.")
-    list_name_max_chars: int = _whole(64, 1, 200, "characters", "The longest name of a list.")
-    suggestions_followees: int = _whole(
-        200,
-        1,
-        2000,
-        "users",
-        "Of a viewer's followees, the newest so many are looked at for suggestions.",
-    )
-    suggestions_each: int = _whole(
-        100, 1, 1000, "users", "Of each of these, the newest so many followees are looked at."
-    )
 
     # what authors and staff do to posts
     lifetime_max_s: int = _whole(
@@ -157,6 +152,31 @@ class Settings:
     )
     reason_max_chars: int = _whole(
         2000, 1, 100_000, "characters", "The longest reason that staff give, and the longest name of theirs."
+    )
+
+    # reactions and comments
+    reaction_kinds: str = _names(
+        "like,love,laugh", "The kinds of reaction there are; one that is taken out stays where it was given."
+    )
+    reactions_per_person: int = _whole(
+        1,
+        1,
+        32,
+        "reactions",
+        "Reactions one person may leave on a post or comment; a further one takes the place of the oldest.",
+    )
+    comment_max_chars: int = _whole(
+        5000, 1, 1_000_000, "characters", "The longest text of a comment, in code points."
+    )
+    comment_depth_max: int = _whole(
+        8, 1, 64, "levels", "How deep comments answer each other; deeper answers stand at this depth."
+    )
+    comments_ranked_max: int = _whole(
+        10_000,
+        100,
+        1_000_000,
+        "comments",
+        'Newest answers to one post or comment that sort="top" ranks; older ones follow, newest first.',
     )
 
     # materialisations of one process
@@ -269,7 +289,7 @@ class Settings:
 
 def _parsed(knob: Knob, text: str) -> Any:
     if isinstance(knob.default, str):
-        return text.strip().upper()
+        return text.strip() if isinstance(knob.allowed, Names) else text.strip().upper()
     try:
         return int(text)
     except ValueError:

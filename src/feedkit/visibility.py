@@ -20,6 +20,9 @@ do not meet their posts on home, in lists, under tags and among the answers to o
 a post asks for it. A post that is deleted, expired or not published, and all of a suspended author, is seen by
 nobody. Logged-out viewers see what everyone may see. A repost shows what it shares to those alone who may see
 both. Staff see everything that was ever published, and what is held for review.
+
+A comment is seen by those who see its post, but for comments by suspended people, by those who block the viewer
+or whom the viewer blocks or mutes. Among those who reacted, nobody suspended or blocked either way is named.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +35,7 @@ from numpy.typing import NDArray
 
 from feedkit.ids import MAX_ID
 from feedkit.idset import EMPTY, Ids, idset
-from feedkit.model import Audience, Post, PostStatus, User, UserStatus
+from feedkit.model import Audience, Comment, Post, PostStatus, User, UserStatus
 
 LOGGED_OUT = 0
 """The viewer id of somebody who is not logged in."""
@@ -107,7 +110,8 @@ class Relations:
     """What stands between one viewer and others, as two columns, so that one search tells all about a batch.
 
     `others`: ids of users (int64, ascending); `ties`: `Tie` bits beside them (uint8). Both have the shape
-    (n + 1,), and end with a row for nobody. `lists`: ids of the lists that the viewer is on (int64, ascending).
+    (n + 1,), and end with a row for nobody. `lists`: ids of the lists that the viewer is on (int64, ascending);
+    `blocked`: ids of those with that tie.
     All of it holds up to the instant `until_ms` (Unix milliseconds), when the first mute lapses.
     """
 
@@ -117,6 +121,7 @@ class Relations:
     lists: Ids = EMPTY
     until_ms: int = MAX_ID
     staff: bool = False
+    blocked: Ids = EMPTY
 
     def with_each(self, user_ids: Sequence[int]) -> list[int]:
         """The `Tie` bits with each of these users, 0 where there are none."""
@@ -129,6 +134,11 @@ class Relations:
         """Everybody with whom the viewer has this tie: sorted ids."""
         those: Ids = self.others[self.ties & tie.value != 0]
         return those
+
+    def hidden_on(self, surface: Surface) -> Ids:
+        """Whose content the viewer does not meet there: sorted ids."""
+        hidden: Ids = self.others[self.ties & _HIDING[surface] != 0]
+        return hidden
 
     def home_authors(self) -> Ids:
         """Whose posts can stand in this viewer's home feed: sorted ids, the viewer included."""
@@ -151,7 +161,8 @@ def relations_of(
     for tie, users in zip(ties, of_each, strict=True):
         held[where[start : start + len(users)]] |= tie.value
         start += len(users)
-    return Relations(viewer_id, others, held, idset(lists), until_ms)
+    blocked = others[held & Tie.BLOCKED.value != 0]
+    return Relations(viewer_id, others, held, idset(lists), until_ms, blocked=blocked)
 
 
 def staff_relations() -> Relations:
@@ -208,6 +219,34 @@ def _reason(
     )
 
 
+def comments_visible(
+    comments: Sequence[Comment],
+    authors: Sequence[User[Any] | None],
+    relations: Relations,
+    now_ms: int,
+) -> list[bool]:
+    """For each comment on a post that the viewer may see, whether they may see it. `authors` stand beside them."""
+    if relations.staff:
+        return [True] * len(comments)
+    hiding = _HIDING[Surface.THREAD]
+    ties_with = relations.with_each([comment.author_id for comment in comments])
+    return [
+        comment.deleted_ms is None and not ties & hiding and takes_part(author, now_ms)
+        for comment, author, ties in zip(comments, authors, ties_with, strict=True)
+    ]
+
+
+def people_visible(users: Sequence[User[Any]], relations: Relations, now_ms: int) -> list[bool]:
+    """For each user, whether the viewer may meet them in a list of people."""
+    if relations.staff:
+        return [True] * len(users)
+    blocked = int(Tie.BLOCKED)
+    ties_with = relations.with_each([user.id for user in users])
+    return [
+        not ties & blocked and takes_part(user, now_ms) for user, ties in zip(users, ties_with, strict=True)
+    ]
+
+
 def delivered_to_followers(audience: Audience) -> bool:
     """Whether posts of this audience go to followers' inboxes at all."""
     return audience is not Audience.ONLY_ME
@@ -218,28 +257,6 @@ def may_share(post: Post, author: User[Any], sharer_id: int) -> bool:
     if post.author_id == sharer_id:
         return True
     return post.audience in (_PUBLIC, _UNLISTED) and not author.private
-
-
-def shows_ties(user: User[Any] | None, relations: Relations, now_ms: int) -> bool:
-    """Whether the viewer may see whom somebody follows, who follows them, and who their friends are."""
-    if user is None:
-        return False
-    if relations.staff or user.id == relations.viewer_id:
-        return True
-    (ties,) = relations.with_each((user.id,))
-    if ties & _BLOCKED or not takes_part(user, now_ms):
-        return False
-    return not user.private or ties & _FOLLOWS != 0
-
-
-def met(users: Sequence[User[Any] | None], relations: Relations, now_ms: int) -> list[bool]:
-    """For each of these people, whether the viewer meets them in lists of people."""
-    if relations.staff:
-        return [user is not None for user in users]
-    ties_with = relations.with_each([0 if user is None else user.id for user in users])
-    return [
-        not ties & _BLOCKED and takes_part(user, now_ms) for user, ties in zip(users, ties_with, strict=True)
-    ]
 
 
 def takes_part(user: User[Any] | None, now_ms: int) -> bool:

@@ -1,10 +1,14 @@
-"""Keeps the counters of users, by deltas from the log."""
+"""Keeps the counters of users, posts and comments, by deltas from the log."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from feedkit.model import FRIENDS, Audience, Count, Event, EventKind
-from feedkit.storage.base import COUNTERS, Truth, Tx
+from feedkit.model import OF_POSTS, Audience, Count, Event, EventKind
+from feedkit.storage.base import COUNTED, COUNTERS, REACTED, Truth, Tx
+
+Deltas = Counter[tuple[int, str]]
+_SEEN_BY_ALL = (Audience.PUBLIC, Audience.UNLISTED)
+_NAMED = {"reply": Count.REPLIES, "repost": Count.REPOSTS, "quote": Count.QUOTES}
 
 
 class Counters:
@@ -17,11 +21,47 @@ class Counters:
 
     def apply(self, tx: Tx, events: Sequence[Event]) -> None:
         """Add up the deltas of these events, and apply them."""
-        deltas: Counter[tuple[int, str]] = Counter()
+        self._truth.counts.add(tx, self.deltas(tx, events))
+
+    def deltas(self, tx: Tx, events: Sequence[Event]) -> Deltas:
+        """What these events change, given counters that contain every event before them."""
+        deltas: Deltas = Counter()
+        naming = [event for event in events if event.kind in OF_POSTS and event.about]
+        if naming:
+            self._add_named(tx, naming, deltas)
         for event in events:
             for key, delta in _deltas(event):
                 deltas[key] += delta
-        self._truth.counts.add(tx, deltas)
+        return deltas
+
+    def _add_named(self, tx: Tx, events: Sequence[Event], deltas: Deltas) -> None:
+        """Answers, reposts and quotes, in what they name.
+
+        Each is counted as long as everybody may see it: for a public or unlisted audience, not by an author
+        who is private when it is published. Whether it is counted stands beside it, so that it does not
+        matter how often the log says so, nor in which words.
+        """
+        stored = self._truth.counts.get_many(tx, list({event.object_id for event in events}))
+        authors = self._truth.users.get_many(tx, list({event.actor_id for event in events}))
+        private = {author.id for author in authors if author.private}
+        counted = {post_id: kinds.get(COUNTED, 0) for post_id, kinds in stored.items()}
+        for event in events:
+            before = counted.get(event.object_id, 0)
+            after = _is_counted(event, before, is_private=event.actor_id in private)
+            counted[event.object_id] = after
+            if after != before:
+                deltas[event.object_id, COUNTED] += after - before
+                for role, other in event.about:
+                    if role in _NAMED:
+                        deltas[other, _NAMED[role]] += after - before
+
+
+def _is_counted(event: Event, before: int, *, is_private: bool) -> int:
+    if event.kind is EventKind.POST_DELETED or event.audience not in _SEEN_BY_ALL:
+        return 0
+    if event.kind is EventKind.POST_EDITED and event.detail == event.audience:
+        return before
+    return 0 if is_private else 1
 
 
 def _deltas(event: Event) -> Iterator[tuple[tuple[int, str], int]]:
@@ -30,11 +70,19 @@ def _deltas(event: Event) -> Iterator[tuple[tuple[int, str], int]]:
             sign = 1 if event.kind is EventKind.FOLLOW_ADDED else -1
             yield (event.actor_id, Count.FOLLOWING), sign
             yield (event.object_id, Count.FOLLOWERS), sign
-            if event.detail == FRIENDS:
-                yield (event.actor_id, Count.FRIENDS), sign
-                yield (event.object_id, Count.FRIENDS), sign
         # Posts for a narrower audience are not counted: the number is shown to everybody.
         case EventKind.POST_PUBLISHED if event.audience is Audience.PUBLIC:
             yield (event.actor_id, Count.POSTS), 1
         case EventKind.POST_DELETED if event.audience is Audience.PUBLIC:
             yield (event.actor_id, Count.POSTS), -1
+        case EventKind.POST_EDITED if event.detail:
+            was_public = event.detail == Audience.PUBLIC
+            yield (event.actor_id, Count.POSTS), (event.audience is Audience.PUBLIC) - was_public
+        case EventKind.REACTION_ADDED | EventKind.REACTION_REMOVED:
+            sign = 1 if event.kind is EventKind.REACTION_ADDED else -1
+            yield (event.object_id, Count.REACTIONS), sign
+            yield (event.object_id, REACTED + event.detail), sign
+        case EventKind.COMMENT_ADDED | EventKind.COMMENT_REMOVED:
+            sign = 1 if event.kind is EventKind.COMMENT_ADDED else -1
+            for role, other in event.about:
+                yield (other, Count.COMMENTS if role == "post" else Count.REPLIES), sign

@@ -54,6 +54,11 @@ class Tail:
         """The number of the last event that was applied, 0 before the first look at the log."""
         return self._number or 0
 
+    @property
+    def touched(self) -> int:
+        """Nothing above this number has been applied here, not even in part."""
+        return _NOT_NUMBERED if self._reached is None else self._reached
+
     def is_at(self, number: int) -> bool:
         """Whether nothing above that number has been applied here, not even in part."""
         return self._reached == number

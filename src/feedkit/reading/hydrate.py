@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Generic, TypeGuard
 
 from feedkit.clock import Clock
-from feedkit.model import NO_COUNTS, Item, Key, Post, Quoted, User
+from feedkit.model import Item, Key, Post, Quoted, User
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.visibility import Relations, Surface, visible
 
@@ -34,19 +34,9 @@ class Hydrator(Generic[Key]):
         seen = self._seen([*posts, *shared.values()] if shared else posts, relations, surface)
         lines = [self._line(post, shared, seen) for post in posts]
         content = [line[0] for line in lines if line is not None]
-        counts = self._readthrough.counts([post.id for post in content])
-        own = iter(self._readthrough.own(relations.viewer_id, [post.id for post in content]))
+        doings = iter(self._readthrough.doings(relations, [post.id for post in content]))
         return [
-            line
-            and Item(
-                line[0],
-                seen[line[0].id],
-                counts.get(line[0].id, NO_COUNTS),
-                next(own),
-                post.position,
-                line[1],
-                line[2],
-            )
+            line and Item(line[0], seen[line[0].id], *next(doings), post.position, line[1], line[2])
             for post, line in zip(posts, lines, strict=True)
         ]
 

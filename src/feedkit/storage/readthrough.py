@@ -4,21 +4,21 @@ Applying the log takes out what its events changed. A process applies the log be
 so no reader meets a value from before a change that was committed before the read began.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Generic
 
 import attrs
 
 from feedkit.clock import Clock
 from feedkit.idset import Ids
-from feedkit.model import NO_COUNTS, NOTHING_DONE, Count, Counts, Event, EventKind, Key, Own, Post, User
+from feedkit.model import NO_COUNTS, NOTHING_DONE, Counts, Event, EventKind, Key, Own, Post, User
 from feedkit.settings import Settings
-from feedkit.storage.base import COUNTERS, REACTED, Truth
+from feedkit.storage.base import Truth
 from feedkit.storage.cache import LeasedCache
 from feedkit.storage.directory import Directory
+from feedkit.storage.tallies import Tallies
 from feedkit.visibility import LOGGED_OUT, Relations, no_relations
 
-_OF_CONTENT = (Count.REACTIONS, Count.COMMENTS, Count.REPLIES, Count.REPOSTS, Count.QUOTES)
 _PULLED = 0  # the pulled list is one value under one key
 
 
@@ -39,12 +39,11 @@ class ReadThrough(Generic[Key]):
         directory: Directory[Key],
         clock: Clock,
         settings: Settings,
-        applied: Callable[[], int],
+        tallies: Tallies,
     ) -> None:
-        self._truth, self._directory, self._clock, self._applied = truth, directory, clock, applied
+        self._truth, self._directory, self._clock, self._tallies = truth, directory, clock, tallies
         self._posts: LeasedCache[int, Post | None] = LeasedCache(settings.posts_cached)
         self._posts_by_id: LeasedCache[int, Post] = LeasedCache(settings.posts_cached)
-        self._counts: LeasedCache[int, Counts] = LeasedCache(settings.posts_cached)
         self._own: LeasedCache[tuple[int, int], Own] = LeasedCache(settings.own_cached)
         self._users: LeasedCache[int, User[Key]] = LeasedCache(settings.users_cached)
         self._viewers: LeasedCache[int, Viewer] = LeasedCache(settings.relations_cached)
@@ -58,12 +57,21 @@ class ReadThrough(Generic[Key]):
         """Posts by id; nothing for one that does not exist or cannot be decoded."""
         return self._posts_by_id.get_many(post_ids, self._load_posts_by_id)
 
-    def counts(self, object_ids: Sequence[int]) -> dict[int, Counts]:
-        """The counters of posts or comments."""
-        return self._counts.get_many(object_ids, self._load_counts)
+    def doings(
+        self, relations: Relations, object_ids: Sequence[int], on_post: int = 0
+    ) -> list[tuple[Counts, Own]]:
+        """For each post or comment, its counters as a viewer sees them, and what the viewer did to it.
 
-    def own(self, viewer_id: int, object_ids: Sequence[int]) -> list[Own]:
-        """What a viewer did to each of these posts or comments."""
+        `on_post` is set where the objects are comments on it.
+        """
+        counts = self._tallies.shown_to(relations, object_ids, on_post)
+        own = self._own_doings(relations.viewer_id, object_ids)
+        return [
+            (_with_own(counts.get(one, NO_COUNTS), done), done)
+            for one, done in zip(object_ids, own, strict=True)
+        ]
+
+    def _own_doings(self, viewer_id: int, object_ids: Sequence[int]) -> list[Own]:
         if viewer_id == LOGGED_OUT:
             return [NOTHING_DONE] * len(object_ids)
         keys = [(viewer_id, object_id) for object_id in object_ids]
@@ -95,7 +103,14 @@ class ReadThrough(Generic[Key]):
 
     def clear(self) -> None:
         """Forget everything."""
-        for cache in (self._posts, self._posts_by_id, self._counts, self._users, self._viewers, self._pulled):
+        for cache in (
+            self._posts,
+            self._posts_by_id,
+            self._tallies,
+            self._users,
+            self._viewers,
+            self._pulled,
+        ):
             cache.clear()
         self._own.clear()
 
@@ -104,16 +119,16 @@ class ReadThrough(Generic[Key]):
             case EventKind.POST_PUBLISHED | EventKind.POST_EDITED | EventKind.POST_DELETED:
                 self._posts.discard((event.position,))
                 self._posts_by_id.discard((event.object_id,))
-                self._counts.discard([one for _, one in event.about])
+                self._tallies.discard([one for _, one in event.about])
             case EventKind.USER_CHANGED:
                 self._users.discard((event.object_id,))
             case EventKind.REACTION_ADDED | EventKind.REACTION_REMOVED:
-                self._counts.discard((event.object_id,))
+                self._tallies.discard((event.object_id,))
                 self._own.discard(((event.actor_id, event.object_id),))
             case EventKind.SAVE_ADDED | EventKind.SAVE_REMOVED:
                 self._own.discard(((event.actor_id, event.object_id),))
             case EventKind.COMMENT_ADDED | EventKind.COMMENT_REMOVED:
-                self._counts.discard([one for _, one in event.about])
+                self._tallies.discard([one for _, one in event.about])
             case EventKind.LIST_CHANGED:
                 self._viewers.discard([one for _, one in event.about])
             case EventKind.PULL_STARTED | EventKind.PULL_ENDED:
@@ -134,16 +149,6 @@ class ReadThrough(Generic[Key]):
         posts, _ = self._truth.read(lambda tx: self._truth.posts.get_many(tx, post_ids))
         return {post.id: post for post in posts}
 
-    def _load_counts(self, object_ids: Sequence[int]) -> dict[int, Counts]:
-        """Counters are kept only once they contain every event that was applied here: later ones drop them."""
-        applied = self._applied()
-        offsets, stored = self._truth.read(
-            lambda tx: (self._truth.events.offsets(tx), self._truth.counts.get_many(tx, object_ids))
-        )
-        if offsets.get(COUNTERS, 0) < applied:
-            self._counts.discard(object_ids)
-        return {one: counts_of(stored.get(one, {})) for one in object_ids}
-
     def _load_own(self, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Own]:
         viewer_id = keys[0][0]
         found = self._truth.read(
@@ -161,17 +166,13 @@ class ReadThrough(Generic[Key]):
         )
 
 
-def counts_of(stored: Mapping[str, int]) -> Counts:
-    """Stored counters of a post or comment, those of kinds that this code knows."""
-    if not stored:
-        return NO_COUNTS
-    plain = {kind.value: stored.get(kind.value, 0) for kind in _OF_CONTENT}
-    reacted = {
-        kind.removeprefix(REACTED): value
-        for kind, value in stored.items()
-        if kind.startswith(REACTED) and value
-    }
-    return Counts(**plain, reacted=reacted)
+def _with_own(counts: Counts, own: Own) -> Counts:
+    """Counters never contradict the viewer: while they lag far behind, their own reactions count already."""
+    lacking = [kind for kind in own.reacted if kind not in counts.reacted]
+    if not lacking:
+        return counts
+    reacted = {**counts.reacted, **dict.fromkeys(lacking, 1)}
+    return attrs.evolve(counts, reactions=counts.reactions + len(lacking), reacted=reacted)
 
 
 def _viewer(relations: Relations) -> Viewer:

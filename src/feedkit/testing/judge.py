@@ -3,11 +3,17 @@
 Any difference is an AssertionError that says who saw what, and what they should have seen.
 """
 
+import base64
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from feedkit import Feed, Item, NotFound, Page
-from feedkit.testing.model import TOP, Known, Model, Surface, Walk, newest_first, texts
+from feedkit.testing.known import HOME, TOP, Known, Line, Surface, home, lines, newest_first, profile, texts
+from feedkit.testing.model import Model
+from feedkit.testing.walks import Walk
+
+_CURSOR_HEAD = struct.Struct(">BHQ")  # version, key, and from where the page goes on down
 
 
 class Judge:
@@ -26,16 +32,18 @@ class Judge:
         """Reads the next page of a walk. Where that was the last, the whole of it is judged too."""
         where = str(walk.surface) + ("" if walk.below == TOP else f" below {walk.below}")
         page = read(feed, walk.surface, limit, walk.cursor)
-        got = [self.known(item) for item in page]
         self.tally["pages"] += 1
         assert (page.degraded, page.unreadable) == (False, 0), f"{where}: {page}"
-        hidden = [post for post in got if not self.model.belongs(walk.surface, post)]
-        assert not hidden, f"{where}: served, though not visible: {texts(hidden)}"
-        expected = walk.expected(self.model) if walk.exact else None
+        shown = self.model.shown(walk.surface)
+        got = [self._line(item, shown, where) for item in page]
+        until = 0 if page.next_cursor is None else _goes_on_below(page.next_cursor)
+        expected = walk.expected(self.model, shown, until)
         if expected is not None:
-            self._judge_exactly(walk, page, got, expected, limit, where)
-        self._judge_cursor(walk, page, got, limit, where)
-        walk.take(got)
+            wanted = lines(expected)
+            assert got == wanted, f"{where}: got {self._said(got)}, expected {self._said(wanted)}"
+            self._count_gaps(walk.surface, got, shown)
+        self._judge_cursor(walk, page, until, limit, where)
+        walk.take(self.model, got, until)
         walk.cursor = page.next_cursor
         if page.next_cursor is None:
             self._judge_whole(walk, where)
@@ -47,7 +55,7 @@ class Judge:
             pass
 
     def known(self, item: Item[str]) -> Known:
-        """The post of the model that an item is, unchanged."""
+        """The post of the model that an item shows, unchanged."""
         post = self.model.posts.get(item.post.id)
         assert post is not None, f"served, though never committed: {item.post}"
         assert item.author.key == post.author, f"{post.text} is by {post.author}, not by {item.author.key}"
@@ -55,43 +63,51 @@ class Judge:
         assert served == (post.text, post.position, post.audience), f"{post} was served as {item.post}"
         return post
 
-    def _judge_exactly(
-        self, walk: Walk, page: Page[str], got: list[Known], expected: list[Known], limit: int, where: str
-    ) -> None:
-        wanted = expected[: len(got) if page.truncated else limit]
-        assert got == wanted, f"{where}: got {texts(got)}, expected {texts(wanted)}"
-        ended = page.next_cursor is None
-        assert not ended or len(got) == len(expected), f"{where}: ended above {texts(expected[len(got) :])}"
-        if page.truncated:
-            walk.exact = False
-        self._count_gaps(walk.surface, got)
+    def _line(self, item: Item[str], shown: Sequence[Known], where: str) -> Line:
+        """A line as it was served, all of which may be seen there."""
+        post = self.known(item)
+        line = Line(post.id, item.position, tuple(user.key for user in item.reposted_by))
+        entries = [entry for entry in shown if entry.content == post.id]
+        assert entries, f"{where}: served, though not visible: {post.text}"
+        stands = any(entry.position == line.position for entry in entries)
+        assert stands, f"{where}: {post.text} was served at {line.position}, where it is not"
+        reposters = [entry.author for entry in entries if entry.repost_of is not None]
+        assert set(line.reposted_by) <= set(reposters), f"{where}: {post.text} by {line.reposted_by}"
+        return line
 
-    def _judge_cursor(self, walk: Walk, page: Page[str], got: list[Known], limit: int, where: str) -> None:
+    def _judge_cursor(self, walk: Walk, page: Page[str], until: int, limit: int, where: str) -> None:
         self.tally["truncated"] += page.truncated
         if page.next_cursor is not None:
-            assert page.next_cursor != walk.cursor, f"{where}: the cursor stands still"
-            assert len(got) == limit or page.truncated, f"{where}: a short page that is not the last"
+            assert until < walk.below, f"{where}: the cursor stands still"
+            assert len(page) == limit or page.truncated, f"{where}: a short page that is not the last"
+        assert len(page) <= limit, f"{where}: {len(page)} lines, {limit} were asked for"
 
     def _judge_whole(self, walk: Walk, where: str) -> None:
         fault = walk.fault()
         assert fault is None, f"{where}, as a whole: {fault}"
         self.tally["polls ended" if walk.is_poll else "walks ended"] += 1
-        if walk.surface.author is None:
-            self.tally["walks past the inbox"] += len(walk.served) > self._inbox_entries
+        if walk.surface.kind == HOME:
+            self.tally["walks past the inbox"] += len(walk.positions) > self._inbox_entries
         if walk.is_poll:
             self.tally["polls with news"] += bool(walk.served)
-            self.tally["polls with late news"] += any(post.position < walk.top for post in walk.served)
+            self.tally["polls with late news"] += any(position < walk.top for position in walk.positions)
 
-    def _count_gaps(self, surface: Surface, got: list[Known]) -> None:
+    def _count_gaps(self, surface: Surface, got: list[Line], shown: Sequence[Known]) -> None:
         """A full page that had to leave out posts by people whom the viewer follows."""
-        if surface.author is None and len(got) > 1:
+        if surface.kind == HOME and len(got) > 1:
             span = range(got[-1].position, got[0].position)
-            passed = [
-                post
+            there = {entry.id for entry in shown}
+            self.tally["pages with gaps closed"] += any(
+                post.position in span and post.id not in there
                 for post in self.model.posts.values()
-                if post.position in span and (surface.viewer, post.author) in self.model.follows
-            ]
-            self.tally["pages with gaps closed"] += any(post not in got for post in passed)
+                if self.model.following(surface.viewer, post.author)
+            )
+
+    def _said(self, found: Sequence[Line]) -> str:
+        return " ".join(
+            self.model.posts[line.content].text + "".join(f"<{name}" for name in line.reposted_by)
+            for line in found
+        )
 
     # single posts
 
@@ -99,12 +115,16 @@ class Judge:
         """A batch by id, and the first of it alone."""
         found = feed.posts.get(viewer, [post.id for post in posts])
         got = [None if item is None else self.known(item) for item in found]
-        wanted = [post if self.model.may_see(viewer, post) else None for post in posts]
+        wanted = [self._seen_by_id(viewer, post) for post in posts]
         assert got == wanted, f"{viewer} looks up {texts(posts)}: got {got}, expected {wanted}"
         if wanted[0] is None:
             refused(NotFound, lambda: feed.post(viewer, posts[0].id))
         else:
             assert self.known(feed.post(viewer, posts[0].id)) == wanted[0]
+
+    def _seen_by_id(self, viewer: str | None, post: Known) -> Known | None:
+        shared = self.model.posts[post.content]
+        return shared if self.model.may_see(viewer, post) and self.model.may_see(viewer, shared) else None
 
     # everything
 
@@ -132,17 +152,24 @@ class Judge:
                 self.look_up(feed, viewer, posts)
 
     def _surfaces(self) -> Iterator[Surface]:
-        yield from (Surface(viewer) for viewer in self.model.users)
+        yield from (home(viewer) for viewer in self.model.users)
         for author in self.model.users:
-            yield from (Surface(viewer, author) for viewer in (*self.model.users, None))
+            yield from (profile(viewer, author) for viewer in (*self.model.users, None))
 
 
 def read(feed: Feed[str], surface: Surface, limit: int, cursor: str | None) -> Page[str]:
     """A page of any surface."""
-    if surface.author is not None:
-        return feed.profile(surface.viewer, surface.author, limit=limit, cursor=cursor)
+    if surface.kind != HOME:
+        return feed.profile(surface.viewer, surface.of, limit=limit, cursor=cursor)
     assert surface.viewer is not None, "nobody has no home"
     return feed.home(surface.viewer, limit=limit, cursor=cursor)
+
+
+def _goes_on_below(cursor: str) -> int:
+    """What a cursor says about how far the page before it went. Nobody but a test may look into one."""
+    raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    _, _, before = _CURSOR_HEAD.unpack_from(raw)
+    return int(before)
 
 
 def refused(error: type[Exception], call: Callable[[], object]) -> None:

@@ -17,10 +17,6 @@ def given(**arguments: object) -> dict[str, object]:
     return {name: value for name, value in arguments.items() if value is not UNSET}
 
 
-NOT_MET = 0
-"""An id that nobody has, for whom feedkit has not met."""
-
-
 class Verbs(ABC, Generic[Key]):
     """A group of verbs over one feed."""
 
@@ -34,11 +30,7 @@ class Verbs(ABC, Generic[Key]):
         """The bounds, which are known before anything is open."""
 
     def _page_limit(self, limit: int | None) -> int:
-        return page_limit(limit, self._settings)
-
-
-def page_limit(limit: int | None, settings: Settings) -> int:
-    """How many items a page is to hold. Raises InvalidArgument."""
-    if limit is None:
-        return min(settings.page_limit_default, settings.page_limit_max)
-    return checked_int("limit", limit, 1, settings.page_limit_max)
+        settings = self._settings
+        if limit is None:
+            return min(settings.page_limit_default, settings.page_limit_max)
+        return checked_int("limit", limit, 1, settings.page_limit_max)

@@ -7,11 +7,10 @@ from typing import Any
 from feedkit.model import NONE, Audience, Key, Media, Post, Relation
 from feedkit.storage.base import Tx
 from feedkit.verbs.base import UNSET, Verbs, given
-from feedkit.writing.checks import checked_id, checked_text
+from feedkit.writing.checks import checked_id
+from feedkit.writing.once import checked_key
 from feedkit.writing.posts import no_such_post
 from feedkit.writing.timing import timing
-
-_KEY_MAX = 255
 
 
 class ContentVerbs(Verbs[Key]):
@@ -82,12 +81,11 @@ class ContentVerbs(Verbs[Key]):
             reply_to=reply_to,
             fallback=fallback,
         )
-        if idempotency_key is not None:
-            checked_text("idempotency_key", idempotency_key, _KEY_MAX, at_least=1)
+        once = checked_key(idempotency_key)
 
         def change(tx: Tx | None) -> Post:
             (author_id,) = runtime.directory.ensure({"author": author}, tx)
-            return runtime.publishing.publish(author_id, draft, key=idempotency_key, host_tx=tx)
+            return runtime.publishing.publish(author_id, draft, key=once, host_tx=tx)
 
         return runtime.change(change, connection)
 

@@ -3,12 +3,12 @@
 import attrs
 
 from feedkit.clock import Clock
-from feedkit.errors import Conflict
 from feedkit.model import Assoc, Event, EventKind, Post, PostStatus
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.minting import Minting
 from feedkit.writing.drafts import Draft
+from feedkit.writing.once import Once
 from feedkit.writing.posts import PostWriting, no_such_post
 from feedkit.writing.standing import Standing
 
@@ -27,6 +27,7 @@ class Publishing:
     ) -> None:
         self._truth, self._minting, self._writing = truth, minting, writing
         self._standing, self._clock, self._settings = standing, clock, settings
+        self._once = Once(truth, settings)
 
     def publish(
         self, author_id: int, draft: Draft, *, key: str | None = None, host_tx: Tx | None = None
@@ -40,9 +41,10 @@ class Publishing:
 
         def work(tx: Tx) -> Post:
             self._standing.check(tx, author_id)
-            earlier = None if key is None else self._earlier(tx, author_id, key, draft, post_id, now_ms)
-            if earlier is not None:
-                return earlier
+            digest = b"" if key is None else draft.digest()
+            earlier = self._once.earlier(tx, author_id, key, digest=digest, result_id=post_id, now_ms=now_ms)
+            if earlier is not None and (post := self._stored(tx, earlier)) is not None:
+                return post
             self._writing.check_list(tx, author_id, draft.list_id)
             return self._writing.store(tx, None, self._post(post_id, author_id, draft, now_ms), now_ms)
 
@@ -82,23 +84,6 @@ class Publishing:
             **draft.content(),
             **timing,
         )
-
-    def _earlier(
-        self, tx: Tx, author_id: int, key: str, draft: Draft, post_id: int, now_ms: int
-    ) -> Post | None:
-        """The post that this key stands for already; else it stands for `post_id` from now on."""
-        digest, ttl_ms = draft.digest(), self._settings.idempotency_ttl_s * 1000
-        claimed = self._truth.journals.claim_key(
-            tx, author_id, key, digest=digest, result_id=post_id, now_ms=now_ms, ttl_ms=ttl_ms
-        )
-        if claimed is None:
-            return None
-        if claimed[0] != digest:
-            raise Conflict(
-                "idempotency_key was used for other content; take a new key for a new post",
-                argument="idempotency_key",
-            )
-        return self._stored(tx, claimed[1])
 
     def _stored(self, tx: Tx, post_id: int) -> Post | None:
         posts, _ = self._truth.posts.get_many(tx, [post_id])

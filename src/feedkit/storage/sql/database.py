@@ -4,15 +4,15 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from feedkit.errors import ConfigurationError, InvalidArgument, SchemaMissing, Unavailable
 from feedkit.settings import Settings
-from feedkit.storage.sql.dialects import Dialect, dialect_of, tx_of
+from feedkit.storage.sql.dialects import Dialect, dialect_of
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.watch import SqliteWatch
 
@@ -150,13 +150,11 @@ class Database:
             self._commits += 1
             return done
 
-    def join(self, connection: sa.Connection, work: Callable[[Tx], T]) -> T:
-        """Run `work` as a savepoint of the host's transaction."""
-        _check_joinable(connection, self.engine)
+    @contextmanager
+    def mapping(self) -> Iterator[None]:
+        """Errors of the database as feedkit's, where nothing is tried again."""
         try:
-            self.dialect.join(connection)
-            with connection.begin_nested():
-                return work(tx_of(connection))
+            yield
         except sa.exc.DBAPIError as error:
             raise self._mapped(error) from error
 
@@ -250,27 +248,3 @@ def _is_memory_name(database: str | None) -> bool:
 
 def _is_memory(engine: sa.Engine) -> bool:
     return _is_memory_name(engine.url.database)
-
-
-def _check_joinable(connection: object, engine: sa.Engine) -> None:
-    if not isinstance(connection, sa.Connection):
-        raise InvalidArgument(
-            f"connection must be a SQLAlchemy Connection, got {type(connection).__name__}; pass the connection whose "
-            "transaction the change is to join, or leave it out",
-            argument="connection",
-        )
-    if connection.dialect.name != engine.dialect.name:
-        raise InvalidArgument(
-            f"connection is to {connection.dialect.name}, this feed keeps truth in {engine.dialect.name}; pass a "
-            "connection to the feed's own database",
-            argument="connection",
-        )
-    if connection.closed:
-        raise InvalidArgument("connection is closed; pass an open one", argument="connection")
-    level = connection.get_isolation_level()
-    if level == "AUTOCOMMIT" or (engine.dialect.name == "postgresql" and level != "READ COMMITTED"):
-        raise InvalidArgument(
-            f"connection is in {level}; feedkit joins READ COMMITTED alone, where a block that was committed a "
-            'moment ago is seen: pass connection.execution_options(isolation_level="READ COMMITTED")',
-            argument="connection",
-        )

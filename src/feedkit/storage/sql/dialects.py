@@ -7,7 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Any, cast
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -95,9 +95,12 @@ class Dialect(ABC):
     def reading(self, engine: sa.Engine) -> AbstractContextManager[Tx]:
         """A connection for reading; each statement sees what was committed before it."""
 
+    isolation_joined: str
+    """The isolation level in which a host's transaction is joined."""
+
     @abstractmethod
-    def join(self, connection: sa.Connection) -> None:
-        """Make sure that a host's connection is inside a real transaction, so that a savepoint is one."""
+    def isolation(self) -> sa.ColumnElement[str]:
+        """The isolation level of the transaction that asks."""
 
     @abstractmethod
     def migrating(self, connection: sa.Connection) -> AbstractContextManager[None]:
@@ -131,6 +134,7 @@ class SqliteDialect(Dialect):
     """Writers take the write lock before they look, so nothing that was read can be stale when written."""
 
     name = "sqlite"
+    isolation_joined = "serializable"
     numbers_at_insert = True
 
     def __init__(self, sa_dialect: sa.Dialect, busy_timeout_ms: int, own: SqliteConnections | None) -> None:
@@ -215,18 +219,14 @@ class SqliteDialect(Dialect):
         except sqlite3.Error as error:
             raise translated(error, self._sa_dialect, tx, sql) from error
 
-    def join(self, connection: sa.Connection) -> None:
-        raw = cast(sqlite3.Connection, connection.connection.dbapi_connection)
-        if not connection.in_transaction():
-            connection.exec_driver_sql("SELECT 1")  # a host's own "begin" listener comes first
-        if not raw.in_transaction:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+    def isolation(self) -> sa.ColumnElement[str]:
+        return sa.literal_column(f"'{self.isolation_joined}'", sa.Text)
 
     @contextmanager
     def migrating(self, connection: sa.Connection) -> Iterator[None]:
         """All of it in one transaction: a writer is alone."""
         with connection.begin():
-            self.join(connection)
+            begin(connection)
             yield
 
     def is_contention(self, error: BaseException) -> bool:
@@ -245,6 +245,7 @@ class PostgresDialect(Dialect):
     """Plain READ COMMITTED; what must not interleave takes an advisory lock of this namespace."""
 
     name = "postgresql"
+    isolation_joined = "read committed"
     numbers_at_insert = False
 
     def __init__(self, sa_dialect: sa.Dialect, namespace: str) -> None:
@@ -286,8 +287,8 @@ class PostgresDialect(Dialect):
             # No BEGIN and no ROLLBACK: one round trip instead of three.
             yield tx_of(connection.execution_options(isolation_level="AUTOCOMMIT"))
 
-    def join(self, connection: sa.Connection) -> None:
-        """The host's transaction is a real one already."""
+    def isolation(self) -> sa.ColumnElement[str]:
+        return sa.func.current_setting("transaction_isolation", type_=sa.Text)
 
     @contextmanager
     def migrating(self, connection: sa.Connection) -> Iterator[None]:
@@ -364,6 +365,17 @@ def _asked(connection: sa.Connection, question: str, parameters: dict[str, Any])
 def tx_of(connection: sa.Connection) -> Tx:
     """What statements run on, of a Connection of SQLAlchemy's."""
     return Tx(connection.connection.dbapi_connection, connection.invalidate)
+
+
+def begin(connection: sa.Connection) -> None:
+    """Make sure that a Connection to SQLite is inside a real transaction, so that a savepoint is one."""
+    raw: Any = connection.connection.dbapi_connection
+    if not isinstance(raw, sqlite3.Connection):
+        return
+    if not connection.in_transaction():
+        connection.exec_driver_sql("SELECT 1")  # a host's own "begin" listener comes first
+    if not raw.in_transaction:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _parameter(name: str) -> tuple[str, sa.BindParameter[Any]]:

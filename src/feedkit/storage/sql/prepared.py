@@ -18,14 +18,18 @@ Row = tuple[Any, ...]
 class Tx:
     """A connection of the driver, inside a transaction or for reading: what statements run on.
 
-    `invalidate` takes it out of its pool when it turns out to be broken.
+    `invalidate` takes it out of its pool when it turns out to be broken; `cursor` gives a cursor whose rows are
+    tuples.
     """
 
-    __slots__ = ("invalidate", "raw")
+    __slots__ = ("cursor", "invalidate", "raw")
 
-    def __init__(self, raw: Any, invalidate: Callable[[Any], None]) -> None:
+    def __init__(
+        self, raw: Any, invalidate: Callable[[Any], None], cursor: Callable[[], Any] | None = None
+    ) -> None:
         self.raw = raw
         self.invalidate = invalidate
+        self.cursor: Callable[[], Any] = cursor or raw.cursor
 
 
 class Prepared:
@@ -69,7 +73,7 @@ class Prepared:
 
     def _execute(self, tx: Tx, method: str, bound: Any) -> Any:
         try:
-            cursor = tx.raw.cursor()
+            cursor = tx.cursor()
             getattr(cursor, method)(self._sql, bound)
         except self._dialect.loaded_dbapi.Error as error:
             raise translated(error, self._dialect, tx, self._sql) from error

@@ -1,18 +1,22 @@
 """The SQL driver of truth: one engine, one transaction at a time, one small store per noun."""
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
 import sqlalchemy as sa
 
 from feedkit.errors import ConfigurationError, KeyTypeMismatch, SchemaMissing
 from feedkit.settings import Settings
-from feedkit.storage import base, lives
+from feedkit.storage import base, engaging, lives
+from feedkit.storage.sql.comments import SqlComments
 from feedkit.storage.sql.counts import SqlCounts
 from feedkit.storage.sql.database import Database
 from feedkit.storage.sql.engagement import SqlEngagement
 from feedkit.storage.sql.events import SqlEvents
 from feedkit.storage.sql.graph import SqlGraph
 from feedkit.storage.sql.install import SqlInstall, SqlNodes
+from feedkit.storage.sql.joining import Joining
 from feedkit.storage.sql.journals import SqlJournals
-from feedkit.storage.sql.lists import SqlLists
 from feedkit.storage.sql.lives import SqlLives
 from feedkit.storage.sql.media import SqlMedia
 from feedkit.storage.sql.posts import SqlPosts
@@ -21,6 +25,8 @@ from feedkit.storage.sql.pulled import SqlPulled
 from feedkit.storage.sql.schema import Schema
 from feedkit.storage.sql.tables import SCHEMA_VERSION, Tables
 from feedkit.storage.sql.users import SqlUsers
+
+T = TypeVar("T")
 
 
 class SqlTruth:
@@ -43,9 +49,9 @@ class SqlTruth:
         self.media: lives.MediaStore = SqlMedia(*both)
         self.journals: lives.JournalStore = SqlJournals(*both)
         self.graph: base.GraphStore = SqlGraph(*both)
-        self.lists: base.ListStore = SqlLists(*both)
         self.counts: base.CountStore = SqlCounts(*both)
-        self.engagement: base.EngagementStore = SqlEngagement(*both)
+        self.engagement: engaging.EngagementStore = SqlEngagement(*both)
+        self.comments: engaging.CommentStore = SqlComments(*both)
         self.events: base.EventStore = SqlEvents(*both)
         self.pulled: base.PulledStore = SqlPulled(*both)
         self.nodes: base.NodeStore = SqlNodes(*both)
@@ -56,7 +62,6 @@ class SqlTruth:
         self.read = self._database.read
         self.times_read = self._database.times_read
         self.write = self._database.write
-        self.join = self._database.join
         self.try_write = self._database.try_write
         self.version = self._database.version
         self.close = self._database.close
@@ -65,11 +70,19 @@ class SqlTruth:
         self.forget = self._database.forget
 
         self.one_writer = self.embedded
+        self._joining = Joining(self._database.engine.dialect, self._database.dialect, self._tables.meta)
+        self._install_id: str | None = None
 
     @property
     def embedded(self) -> bool:
         """Whether this is SQLite, where the schema is made without being asked for."""
         return self._database.dialect.name == "sqlite"
+
+    def join(self, connection: Any, work: Callable[[Tx], T]) -> T:
+        if self._install_id is None:
+            self._install_id = self.read(self.install.facts)["install_id"]
+        with self._database.mapping():
+            return self._joining.run(connection, work, self._install_id)
 
     def migrate(self, key_type: str, now_ms: int) -> None:
         self._schema.migrate(

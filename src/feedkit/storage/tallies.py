@@ -1,0 +1,171 @@
+"""Counters of posts and comments as they may be shown, cached in this process."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import attrs
+
+from feedkit.model import NO_COUNTS, Count, Counts, Event
+from feedkit.settings import Settings
+from feedkit.storage.base import COUNTED, COUNTERS, REACTED, Truth, Tx
+from feedkit.storage.cache import LeasedCache
+from feedkit.visibility import LOGGED_OUT, Relations
+
+Tally = Callable[[Tx, Sequence[Event]], Mapping[tuple[int, str], int]]
+"""What events change in the counters, by (object id, kind)."""
+
+_OF_CONTENT = (Count.REACTIONS, Count.COMMENTS, Count.REPLIES, Count.REPOSTS, Count.QUOTES)
+_PENDING_MAX = 200
+_TRIES = 3
+_TELLING_MAX = 1000  # one more or less of so many tells nothing
+
+
+@attrs.frozen(slots=True, eq=False)
+class _Shown:
+    """Counters without what came from people whom one viewer does not meet, and what they were made from."""
+
+    relations: Relations
+    counts: Counts
+    shown: Counts
+
+
+class Tallies:
+    """Counters by id. They contain every event that this process has applied, whoever applies the log to truth.
+
+    Args:
+        truth: where they are kept, up to some event.
+        tally: what the events above that change.
+        touched: the number up to which this process may have applied events.
+    """
+
+    def __init__(self, truth: Truth, settings: Settings, tally: Tally, touched: Callable[[], int]) -> None:
+        self._truth, self._tally, self._touched = truth, tally, touched
+        self._counts: LeasedCache[int, Counts] = LeasedCache(settings.posts_cached)
+        self._shown: LeasedCache[tuple[int, int], _Shown] = LeasedCache(settings.own_cached)
+
+    def of_all(self, object_ids: Sequence[int]) -> dict[int, Counts]:
+        """The counters of posts or comments, the same for everybody."""
+        return self._counts.get_many(object_ids, self._load)
+
+    def shown_to(
+        self, relations: Relations, object_ids: Sequence[int], on_post: int = 0
+    ) -> dict[int, Counts]:
+        """The counters as this viewer may see them: without those who block them or whom they block.
+
+        Counters above 1,000 are shown as they are. `on_post` is set where the objects are comments on it.
+        """
+        counts = self.of_all(object_ids)
+        if not len(relations.blocked) or relations.viewer_id == LOGGED_OUT:
+            return counts
+        telling = {one: of for one, of in counts.items() if of is not NO_COUNTS}
+        return counts | self._without_blocked(relations, telling, on_post)
+
+    def discard(self, object_ids: Iterable[int]) -> None:
+        """Forget the counters of some objects."""
+        self._counts.discard(object_ids)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._counts.clear()
+        self._shown.clear()
+
+    def _without_blocked(
+        self, relations: Relations, counts: Mapping[int, Counts], on_post: int
+    ) -> dict[int, Counts]:
+        """Worked out once for each state of the counters and of the viewer's relations."""
+        viewer_id = relations.viewer_id
+
+        def work_out(keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], _Shown]:
+            wanted = {one: counts[one] for _, one in keys}
+            less = self._from_blocked(relations, wanted, on_post)
+            return {
+                (viewer_id, one): _Shown(relations, of, _less(of, less.get(one, {})))
+                for one, of in wanted.items()
+            }
+
+        keys = [(viewer_id, one) for one in counts]
+        found = self._shown.get_many(keys, work_out)
+        outdated = [
+            key
+            for key, held in found.items()
+            if held.counts is not counts[key[1]] or held.relations is not relations
+        ]
+        if outdated:
+            fresh = work_out(outdated)
+            self._shown.discard(outdated)
+            found |= self._shown.get_many(outdated, lambda missing: {key: fresh[key] for key in missing})
+            found |= fresh  # another thread may have been quicker, for another state
+        return {one: held.shown for (_, one), held in found.items()}
+
+    def _from_blocked(
+        self, relations: Relations, counts: Mapping[int, Counts], on_post: int
+    ) -> dict[int, dict[str, int]]:
+        telling = {
+            kind: ids
+            for kind in _OF_CONTENT
+            if (ids := [one for one, of in counts.items() if 0 < getattr(of, kind.value) <= _TELLING_MAX])
+        }
+        if not telling:
+            return {}
+        of_people = self._truth.engagement.of_people
+        return self._truth.read(lambda tx: of_people(tx, telling, relations.blocked, on_post=on_post))
+
+    def _load(self, object_ids: Sequence[int]) -> dict[int, Counts]:
+        """What cannot be brought up to what was applied here is not kept."""
+        touched = self._touched()
+        for _ in range(_TRIES):
+            whole = self._truth.read(lambda tx: self._whole(tx, object_ids, touched))
+            if whole is not None:
+                return {one: _counts_of(whole.get(one, {})) for one in object_ids}
+        self._counts.discard(object_ids)
+        stored = self._truth.read(lambda tx: self._truth.counts.get_many(tx, object_ids))
+        return {one: _counts_of(stored.get(one, {})) for one in object_ids}
+
+    def _whole(self, tx: Tx, object_ids: Sequence[int], touched: int) -> dict[int, dict[str, int]] | None:
+        """Stored counters with what the events above them change.
+
+        None where those are too many, or where the counters moved on while we looked.
+        """
+        offset = self._offset(tx)
+        stored = self._truth.counts.get_many(tx, object_ids)
+        if offset >= touched:
+            return stored
+        pending = self._truth.events.after(tx, offset, _PENDING_MAX)
+        deltas = self._tally(tx, pending)
+        if len(pending) == _PENDING_MAX or self._offset(tx) != offset:
+            return None
+        for (object_id, kind), delta in deltas.items():
+            if kind == COUNTED:  # whether a post counts may be seen otherwise by whoever applies the log
+                self._counts.discard(object_ids)
+            of_one = stored.setdefault(object_id, {})
+            of_one[kind] = of_one.get(kind, 0) + delta
+        return stored
+
+    def _offset(self, tx: Tx) -> int:
+        return self._truth.events.offsets(tx).get(COUNTERS, 0)
+
+
+def _counts_of(stored: Mapping[str, int]) -> Counts:
+    """Stored counters of a post or comment, those of kinds that this code knows."""
+    reacted = {
+        kind.removeprefix(REACTED): value
+        for kind, value in stored.items()
+        if kind.startswith(REACTED) and value
+    }
+    plain = {kind.value: value for kind in _OF_CONTENT if (value := stored.get(kind.value, 0))}
+    return Counts(**plain, reacted=reacted) if plain or reacted else NO_COUNTS
+
+
+def _less(counts: Counts, less: Mapping[str, int]) -> Counts:
+    """Counters without a part of them. What is not in the counters yet cannot be taken out of them."""
+    if not less:
+        return counts
+    reacted = {
+        kind: left
+        for kind, value in counts.reacted.items()
+        if (left := value - less.get(REACTED + kind, 0)) > 0
+    }
+    gone = sum(counts.reacted.values()) - sum(reacted.values())
+    plain = {
+        kind.value: max(0, getattr(counts, kind.value) - less.get(kind.value, 0)) for kind in _OF_CONTENT
+    }
+    return Counts(**plain | {"reactions": counts.reactions - gone}, reacted=reacted)

@@ -1,0 +1,94 @@
+"""What the model knows of posts and of the places where they are shown. Users are named by their keys."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+PUBLIC, UNLISTED, FOLLOWERS, FRIENDS, LIST, ONLY_ME = (
+    "public",
+    "unlisted",
+    "followers",
+    "friends",
+    "list",
+    "only_me",
+)
+HOME, PROFILE = "home", "profile"
+TOP = 2**63
+"""Above every position."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A post as it was acknowledged, or as it was last changed.
+
+    `order` counts commits: it is not the order of positions. `at_ms` is what the writer's clock said. Both are
+    of the commit that brought it into view, which is a later one for what was taken back and restored.
+    """
+
+    id: int
+    position: int
+    author: str
+    audience: str
+    text: str
+    at_ms: int
+    order: int = 0
+    list_id: int | None = None
+    reply_to: int | None = None
+    repost_of: int | None = None
+    quote_of: int | None = None
+    expires_ms: int | None = None
+
+    @property
+    def content(self) -> int:
+        """The id of the post whose text it shows."""
+        return self.repost_of or self.id
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A feed that someone pages through. None is logged out; `of` says whose profile, or what."""
+
+    kind: str
+    viewer: str | None
+    of: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.of} as {self.viewer} sees it".replace("  ", " ")
+
+
+def home(viewer: str) -> Surface:
+    """Somebody's home feed."""
+    return Surface(HOME, viewer)
+
+
+def profile(viewer: str | None, author: str) -> Surface:
+    """What an author published."""
+    return Surface(PROFILE, viewer, author)
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of a page: whose post it shows and who brought it in, the latest first."""
+
+    content: int
+    position: int
+    reposted_by: tuple[str, ...] = ()
+
+
+def lines(entries: Iterable[Known]) -> list[Line]:
+    """The lines that entries come to: a post stands once, where its newest entry does."""
+    found: dict[int, Line] = {}
+    for entry in newest_first(entries):
+        by = () if entry.repost_of is None else (entry.author,)
+        line = found.get(entry.content, Line(entry.content, entry.position))
+        found[entry.content] = Line(line.content, line.position, line.reposted_by + by)
+    return list(found.values())
+
+
+def newest_first(posts: Iterable[Known]) -> list[Known]:
+    """By position, the highest first."""
+    return sorted(posts, key=lambda post: post.position, reverse=True)
+
+
+def texts(posts: Iterable[Known]) -> str:
+    """For messages: what the posts say, in order."""
+    return " ".join(post.text for post in posts) or "nothing"

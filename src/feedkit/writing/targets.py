@@ -1,0 +1,82 @@
+"""What somebody acts on: looked up, and checked to be there for them, in the transaction of the act."""
+
+from collections.abc import Sequence
+from typing import Any, Generic
+
+from feedkit.clock import Clock
+from feedkit.errors import NotFound
+from feedkit.model import Comment, Key, Post, User
+from feedkit.storage.base import Truth, Tx
+from feedkit.storage.directory import Directory
+from feedkit.visibility import Relations, Surface, comments_visible, visible
+
+
+class Targets(Generic[Key]):
+    """Finds posts and comments for somebody who wants to act on them.
+
+    What does not exist, what is deleted and what this person may not see give one and the same NotFound.
+    To act on a repost is to act on the post that it shares.
+    """
+
+    def __init__(self, truth: Truth, directory: Directory[Key], clock: Clock) -> None:
+        self._truth, self._directory, self._clock = truth, directory, clock
+
+    def post(self, tx: Tx, actor_id: int, post_id: int, argument: str) -> Post:
+        """A post that the actor sees."""
+        post = self._post(tx, actor_id, post_id)
+        if post is None:
+            raise NotFound(f"{argument} names no post that the actor can see", argument=argument)
+        return post
+
+    def comment(
+        self, tx: Tx, actor_id: int, comment_id: int, argument: str, message: str
+    ) -> tuple[Comment, Post]:
+        """A comment that the actor sees, and its post; the message is that of the error."""
+        found = self._comment(tx, actor_id, comment_id)
+        if found is None:
+            raise NotFound(message, argument=argument)
+        return found
+
+    def either(self, tx: Tx, actor_id: int, target_id: int, argument: str) -> int:
+        """The id of what is acted on: a post or a comment that the actor sees."""
+        post = self._post(tx, actor_id, target_id)
+        if post is not None:
+            return post.id
+        if self._comment(tx, actor_id, target_id) is None:
+            message = f"{argument} names no post or comment that the actor can see"
+            raise NotFound(message, argument=argument)
+        return target_id
+
+    def _post(self, tx: Tx, actor_id: int, post_id: int) -> Post | None:
+        post = self._stored(tx, post_id)
+        shared = None if post is None or post.repost_of is None else self._stored(tx, post.repost_of)
+        if post is None or (post.repost_of is not None and shared is None):
+            return None
+        posts = [post] if shared is None else [post, shared]
+        authors = self._users(tx, [one.author_id for one in posts])
+        relations = self._relations(tx, actor_id, [*authors, *(one.list_id or 0 for one in posts)])
+        users = [authors.get(one.author_id) for one in posts]
+        seen = visible(posts, users, relations, Surface.POST, self._clock.now_ms())
+        return posts[-1] if all(seen) else None
+
+    def _comment(self, tx: Tx, actor_id: int, comment_id: int) -> tuple[Comment, Post] | None:
+        comments = self._truth.comments.get_many(tx, (comment_id,))
+        post = self._post(tx, actor_id, comments[0].post_id) if comments else None
+        if post is None:
+            return None
+        author_id = comments[0].author_id
+        authors = [self._users(tx, (author_id,)).get(author_id)]
+        relations = self._relations(tx, actor_id, (author_id,))
+        seen = comments_visible(comments, authors, relations, self._clock.now_ms())
+        return (comments[0], post) if seen[0] else None
+
+    def _stored(self, tx: Tx, post_id: int) -> Post | None:
+        posts, _ = self._truth.posts.get_many(tx, (post_id,))
+        return posts[0] if posts else None
+
+    def _users(self, tx: Tx, user_ids: Sequence[int]) -> dict[int, User[Any]]:
+        rows = self._truth.users.get_many(tx, user_ids)
+        return {row.id: self._directory.user(row) for row in rows}
+
+    def _relations(self, tx: Tx, actor_id: int, others: Sequence[int]) -> Relations:
+        return self._truth.graph.relations_with(tx, actor_id, others, self._clock.now_ms())
