@@ -16,10 +16,13 @@ from feedkit.model import Key
 from feedkit.runtime import Runtime
 from feedkit.settings import Settings
 from feedkit.verbs.content import ContentVerbs
+from feedkit.verbs.drafts import Drafts
 from feedkit.verbs.engagement import EngagementVerbs
 from feedkit.verbs.graph import GraphVerbs
+from feedkit.verbs.media import MediaOfPosts
 from feedkit.verbs.nouns import Posts, Users
 from feedkit.verbs.reading import ReadingVerbs
+from feedkit.verbs.staff import Staff
 from feedkit.verbs.upkeep import UpkeepVerbs
 from feedkit.wiring import Wiring, wire
 
@@ -46,6 +49,8 @@ class Feed(ContentVerbs[Key], GraphVerbs[Key], EngagementVerbs[Key], ReadingVerb
         self._closed = False
         self.users: Users[Key] = Users(self.runtime)
         self.posts: Posts[Key] = Posts(self.runtime)
+        self.drafts: Drafts[Key] = Drafts(self.runtime)
+        self.media: MediaOfPosts[Key] = MediaOfPosts(self.runtime)
         _open_feeds.add(self)
 
     def __enter__(self) -> Self:
@@ -55,6 +60,14 @@ class Feed(ContentVerbs[Key], GraphVerbs[Key], EngagementVerbs[Key], ReadingVerb
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def staff(self, who: str, *, reason: str) -> Staff[Key]:
+        """What a member of staff may do. `who` they are, in the host's own words, and why, is kept with each act.
+
+        Raises:
+            InvalidArgument: `who` or `reason` says nothing, or is longer than `reason_max_chars`.
+        """
+        return Staff(self.runtime, who, reason, self._settings.reason_max_chars)
 
     def migrate(self) -> None:
         """Make the tables, or bring those of an older version up to date; safe in several processes at once.

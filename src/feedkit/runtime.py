@@ -21,6 +21,8 @@ from feedkit.reading.engagement import Reactions, Saved
 from feedkit.reading.feeds import FeedReader
 from feedkit.reading.home import Home
 from feedkit.reading.hydrate import Hydrator
+from feedkit.reading.media import MediaPosts
+from feedkit.reading.own import OwnPosts
 from feedkit.reading.posts import PostReader
 from feedkit.reading.profile import Profile
 from feedkit.storage.base import Tx
@@ -140,8 +142,9 @@ class Runtime(Generic[Key]):
         applied, delivered = self.tail.applied, self.delivery.delivered
         done = False
         while not done:
-            self.schedule.run()
             number = self.tail.catch_up()
+            if self.schedule.is_due() and self.schedule.run():
+                number = self.tail.catch_up()
             finished = self.worker.run(until=until)
             self._worked_up_to = self.tail.catch_up()
             done = finished and self._worked_up_to == number
@@ -161,9 +164,9 @@ class Runtime(Generic[Key]):
         self._load_keys()
 
     def _step(self) -> None:
-        if self.schedule.is_due():
-            self.schedule.run()
         number = self.tail.catch_up()
+        if self.schedule.is_due() and self.schedule.run():
+            number = self.tail.catch_up()
         if number != self._worked_up_to and self.worker.run():
             self._worked_up_to = number
 
@@ -215,6 +218,8 @@ class Runtime(Generic[Key]):
             truth, self.readthrough, self.posts, self.comments, cursors, settings, clock=clock
         )
         self.saved = Saved(truth, self.readthrough, hydrator, cursors, settings)
+        self.media_posts = MediaPosts(reader, self.readthrough, truth)
+        self.own_posts = OwnPosts(truth, cursors)
         self.check = Check(
             truth,
             self.inboxes,

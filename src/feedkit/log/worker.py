@@ -1,4 +1,4 @@
-"""Runs the shared consumers, and keeps the log short."""
+"""Runs the shared consumers, and keeps the log and the journal of keys short."""
 
 import logging
 import threading
@@ -13,6 +13,7 @@ from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
 
 logger = logging.getLogger(__name__)
+_KEYS_AT_ONCE = 10_000
 THREAD_NAME = "feedkit-worker"
 
 
@@ -59,7 +60,11 @@ class Worker:
             consumer.apply(tx, [event for event in batch if event.number > offsets[consumer]])
         events.set_offsets(tx, [consumer.name for consumer in behind], last)
         if last // self._settings.prune_every > slowest // self._settings.prune_every:
-            events.prune(tx, self._clock.now_ms() - self._settings.event_retention_s * 1000)
+            now_ms = self._clock.now_ms()
+            events.prune(tx, now_ms - self._settings.event_retention_s * 1000)
+            self._truth.journals.prune_keys(
+                tx, now_ms - self._settings.idempotency_ttl_s * 1000, _KEYS_AT_ONCE
+            )
         return len(batch)
 
 

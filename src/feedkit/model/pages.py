@@ -112,6 +112,24 @@ class ProfilePage(Page[Key]):
 
 
 @attrs.frozen(slots=True)
+class DraftPage:
+    """A part of an author's drafts and scheduled posts. `next_cursor` leads on and is None at the end."""
+
+    items: tuple[Post, ...]
+    next_cursor: str | None
+
+    def __iter__(self) -> Iterator[Post]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form."""
+        return {"items": [post.to_dict() for post in self.items], "next_cursor": self.next_cursor}
+
+
+@attrs.frozen(slots=True)
 class CommentItem(Generic[Key]):
     """One comment as this viewer sees it.
 

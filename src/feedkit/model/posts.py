@@ -144,6 +144,9 @@ class Post:
             "published_at": rfc3339(self.published_at),
             "edited_at": rfc3339(_moment(self.edited_ms)),
             "expires_at": rfc3339(_moment(self.expires_ms)),
+            "scheduled_at": rfc3339(_moment(self.scheduled_ms)),
+            "list_id": _id(self.list_id),
+            "revision": self.revision,
         }
 
 

@@ -8,7 +8,7 @@ from feedkit.model import Item, Key
 from feedkit.reading.hydrate import Hydrator
 from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
-from feedkit.visibility import LOGGED_OUT, Surface
+from feedkit.visibility import LOGGED_OUT, Relations, Surface, staff_relations
 
 
 class PostReader(Generic[Key]):
@@ -26,8 +26,24 @@ class PostReader(Generic[Key]):
 
     def many(self, viewer_id: int | None, post_ids: Sequence[int]) -> list[Item[Key] | None]:
         """Posts in the order of `post_ids`, None where there is nothing that this viewer may see."""
-        relations = self._readthrough.viewer(viewer_id or LOGGED_OUT).relations
         posts, _ = self._truth.read(lambda tx: self._truth.posts.get_many(tx, post_ids))
-        items = self._hydrator.items(posts, relations, Surface.POST)
+        items = self._hydrator.items(posts, self._relations(viewer_id), Surface.POST)
         found = {post.id: item for post, item in zip(posts, items, strict=True)}
         return [found.get(post_id) for post_id in post_ids]
+
+    def by_ref(self, viewer_id: int | None, refs: Sequence[str]) -> dict[str, Item[Key]]:
+        """Posts by the host's own names for them; nothing for what this viewer may not see."""
+        posts = self._truth.read(lambda tx: self._truth.lives.by_refs(tx, refs))
+        items = self._hydrator.items(posts, self._relations(viewer_id), Surface.POST)
+        return {post.ref or "": item for post, item in zip(posts, items, strict=True) if item is not None}
+
+    def for_staff(self, post_id: int) -> Item[Key]:
+        """Any post that was handed in, as truth has it. Raises NotFound."""
+        posts, _ = self._truth.read(lambda tx: self._truth.posts.get_many(tx, [post_id]))
+        for item in self._hydrator.items(posts, staff_relations(), Surface.POST):
+            if item is not None:
+                return item
+        raise NotFound("post_id names no post that was handed in", argument="post_id")
+
+    def _relations(self, viewer_id: int | None) -> Relations:
+        return self._readthrough.viewer(viewer_id or LOGGED_OUT).relations

@@ -1,15 +1,16 @@
 """The profile: what one author published, as a viewer may see it."""
 
+from collections.abc import Callable
 from typing import Generic
 
 from feedkit.fanout.rebuild import Timelines
 from feedkit.idset import EMPTY, single
-from feedkit.model import Count, Key, ProfilePage, User, UserCounts
+from feedkit.model import Assoc, Count, Item, Key, ProfilePage, User, UserCounts
 from feedkit.reading.feeds import FeedReader, Opened
 from feedkit.reading.sources import Source
 from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
-from feedkit.visibility import LOGGED_OUT, Surface, Tie, no_relations
+from feedkit.visibility import LOGGED_OUT, Relations, Surface, Tie, no_relations, staff_relations
 
 
 class Profile(Generic[Key]):
@@ -36,28 +37,72 @@ class Profile(Generic[Key]):
 
         An author whom feedkit has not met, and one who blocks or is blocked, look alike: nothing is told.
         """
-        fields = self._reader.read(
-            f"profile:{author_tag}", viewer_tag, cursor, limit, lambda: self._open(viewer_id, author_id)
+        return self._page(
+            lambda: self._readthrough.viewer(viewer_id or LOGGED_OUT).relations,
+            viewer_tag,
+            author_id,
+            author_key,
+            f"profile:{author_tag}",
+            cursor=cursor,
+            limit=limit,
         )
-        stranger = User(0, author_key)
-        if author_id is None or self._is_blocked(viewer_id, author_id):
+
+    def for_staff(
+        self, author_id: int, author_key: Key, author_tag: int, *, cursor: object, limit: int
+    ) -> ProfilePage[Key]:
+        """A page of an author's posts of every audience, whatever stands between them and others."""
+        feed = f"staff-profile:{author_tag}"
+        return self._page(
+            staff_relations, LOGGED_OUT, author_id, author_key, feed, cursor=cursor, limit=limit
+        )
+
+    def _page(
+        self,
+        relations_now: Callable[[], Relations],
+        viewer_tag: int,
+        author_id: int | None,
+        author_key: Key,
+        feed: str,
+        *,
+        cursor: object,
+        limit: int,
+    ) -> ProfilePage[Key]:
+        fields = self._reader.read(
+            feed, viewer_tag, cursor, limit, lambda: self._open(relations_now(), author_id)
+        )
+        relations, stranger = relations_now(), User(0, author_key)
+        if author_id is None or _is_blocked(relations, author_id):
             return ProfilePage(**fields, user=stranger, counts=UserCounts())
         user = self._readthrough.users((author_id,)).get(author_id, stranger)
         counts = self._truth.read(lambda tx: self._truth.counts.get_many(tx, (author_id,)))
-        return ProfilePage(**fields, user=user, counts=_counts(counts.get(author_id, {})))
-
-    def _open(self, viewer_id: int | None, author_id: int | None) -> Opened:
-        viewer = self._readthrough.viewer(viewer_id or LOGGED_OUT)
-        if author_id is None or self._is_blocked(viewer_id, author_id):
-            return Opened(Source(self._truth, LOGGED_OUT, EMPTY), no_relations(LOGGED_OUT), Surface.PROFILE)
-        source = Source(
-            self._truth, viewer_id or LOGGED_OUT, single(author_id), self._timelines.outboxes((author_id,))
+        pinned = self._pinned(relations, author_id) if cursor is None else ()
+        return ProfilePage(
+            **fields, user=user, counts=_counts(counts.get(author_id, {})), pinned=tuple(pinned)
         )
-        return Opened(source, viewer.relations, Surface.PROFILE)
 
-    def _is_blocked(self, viewer_id: int | None, author_id: int) -> bool:
-        relations = self._readthrough.viewer(viewer_id or LOGGED_OUT).relations
-        return relations.with_each((author_id,))[0] & Tie.BLOCKED != 0
+    def _open(self, relations: Relations, author_id: int | None) -> Opened:
+        if author_id is None or _is_blocked(relations, author_id):
+            return Opened(Source(self._truth, LOGGED_OUT, EMPTY), no_relations(LOGGED_OUT), Surface.PROFILE)
+        whose_eyes = author_id if relations.staff else relations.viewer_id
+        outboxes = self._timelines.outboxes((author_id,))
+        return Opened(
+            Source(self._truth, whose_eyes, single(author_id), outboxes), relations, Surface.PROFILE
+        )
+
+    def _pinned(self, relations: Relations, author_id: int) -> list[Item[Key]]:
+        """What the author has pinned, the newest post first, as far as the viewer may see it."""
+        limit = self._reader.settings.pins_max
+        post_ids = self._truth.read(
+            lambda tx: self._truth.graph.range(tx, author_id, Assoc.PINS, 0, limit)
+        ).tolist()
+        posts = self._readthrough.posts(post_ids) if post_ids else {}
+        newest_first = sorted(posts.values(), key=lambda post: post.position, reverse=True)
+        items = self._reader.hydrator.items(newest_first, relations, Surface.PROFILE)
+        return [item for item in items if item is not None]
+
+
+def _is_blocked(relations: Relations, author_id: int) -> bool:
+    return relations.with_each((author_id,))[0] & Tie.BLOCKED != 0
 
 
 _OF_USERS = (Count.FOLLOWERS, Count.FOLLOWING, Count.FRIENDS, Count.POSTS)

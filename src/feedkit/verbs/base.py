@@ -1,6 +1,7 @@
 """What every group of verbs stands on."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, Generic
 
 from feedkit.model import Key
@@ -30,7 +31,21 @@ class Verbs(ABC, Generic[Key]):
         """The bounds, which are known before anything is open."""
 
     def _page_limit(self, limit: int | None) -> int:
-        settings = self._settings
-        if limit is None:
-            return min(settings.page_limit_default, settings.page_limit_max)
-        return checked_int("limit", limit, 1, settings.page_limit_max)
+        return page_limit(self._settings, limit)
+
+
+class Noun(Generic[Key]):
+    """A group of verbs that is reached through a noun, such as `feed.drafts`."""
+
+    def __init__(self, runtime: Callable[[], Runtime[Key]]) -> None:
+        self._runtime = runtime
+
+    def _page_limit(self, limit: int | None) -> int:
+        return page_limit(self._runtime().settings, limit)
+
+
+def page_limit(settings: Settings, limit: int | None) -> int:
+    """How many items a page is to have. Raises InvalidArgument."""
+    if limit is None:
+        return min(settings.page_limit_default, settings.page_limit_max)
+    return checked_int("limit", limit, 1, settings.page_limit_max)

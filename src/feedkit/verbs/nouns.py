@@ -1,20 +1,16 @@
 """`feed.users` and `feed.posts`: verbs that are about many of one noun."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Generic
+from collections.abc import Sequence
+from typing import Any
 
-from feedkit.model import Item, Key, User
-from feedkit.runtime import Runtime
+from feedkit.model import Item, Key, Revision, User
 from feedkit.storage.base import Tx
-from feedkit.verbs.base import UNSET, given
-from feedkit.writing.checks import checked_id, checked_many
+from feedkit.verbs.base import UNSET, Noun, given
+from feedkit.writing.checks import checked_id, checked_many, checked_text
 
 
-class Users(Generic[Key]):
+class Users(Noun[Key]):
     """`feed.users`: what feedkit knows about users beyond their key."""
-
-    def __init__(self, runtime: Callable[[], Runtime[Key]]) -> None:
-        self._runtime = runtime
 
     def put(
         self,
@@ -47,11 +43,8 @@ class Users(Generic[Key]):
         return {user.key: user for user in users.values()}
 
 
-class Posts(Generic[Key]):
+class Posts(Noun[Key]):
     """`feed.posts`: batches of posts."""
-
-    def __init__(self, runtime: Callable[[], Runtime[Key]]) -> None:
-        self._runtime = runtime
 
     def get(self, viewer: Key | None, ids: Sequence[int | str]) -> list[Item[Key] | None]:
         """Posts in the order of `ids`, None where the viewer may see none; at most `batch_max` ids."""
@@ -61,3 +54,17 @@ class Posts(Generic[Key]):
         viewer_id = runtime.viewer_id(viewer)
         runtime.catch_up()
         return runtime.posts.many(viewer_id, wanted)
+
+    def by_ref(self, viewer: Key | None, refs: Sequence[str]) -> dict[str, Item[Key]]:
+        """The posts that the host named so, by `ref`, as far as the viewer may see them; at most `batch_max`."""
+        runtime = self._runtime()
+        several = checked_many("refs", refs, runtime.settings.batch_max)
+        wanted = [checked_text("refs", ref, runtime.settings.ref_max_chars) for ref in several]
+        viewer_id = runtime.viewer_id(viewer)
+        runtime.catch_up()
+        return runtime.posts.by_ref(viewer_id, wanted)
+
+    def revisions(self, author: Key, post_id: int | str) -> list[Revision]:
+        """What one's own post said before each edit, the first first. Raises NotFound for anybody else's."""
+        runtime, wanted = self._runtime(), checked_id("post_id", post_id)
+        return runtime.own_posts.revisions(runtime.directory.find(author, "author"), wanted)

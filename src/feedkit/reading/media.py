@@ -1,0 +1,57 @@
+"""Which posts show a picture, film or sound."""
+
+import hashlib
+from typing import Generic
+
+import attrs
+
+from feedkit.idset import EMPTY
+from feedkit.model import Key, Page
+from feedkit.reading.feeds import FeedReader, Opened
+from feedkit.reading.sources import Source
+from feedkit.storage.base import Truth
+from feedkit.storage.readthrough import ReadThrough
+from feedkit.visibility import LOGGED_OUT, Surface
+
+
+@attrs.frozen(slots=True, eq=False)
+class MediaSource(Source):
+    """The posts with a medium whose `column` is `value`, from truth."""
+
+    column: str = "url"
+    value: str = ""
+
+    def window(self, before: int, until: int, limit: int) -> list[int]:
+        """See `Source`."""
+        return self.truth.read(
+            lambda tx: self.truth.media.positions(
+                tx, self.column, self.value, before=before, floor=until + 1, limit=limit
+            )
+        )
+
+
+class MediaPosts(Generic[Key]):
+    """Reads the posts with a medium, as a viewer may see them."""
+
+    def __init__(self, reader: FeedReader[Key], readthrough: ReadThrough[Key], truth: Truth) -> None:
+        self._reader, self._readthrough, self._truth = reader, readthrough, truth
+
+    def page(
+        self,
+        viewer_id: int | None,
+        viewer_tag: int,
+        column: str,
+        value: str,
+        *,
+        cursor: object,
+        limit: int,
+    ) -> Page[Key]:
+        """A page of them, newest first. `column` is "url" or "content_hash"."""
+        digest = hashlib.blake2b(f"{column}:{value}".encode(), digest_size=16).hexdigest()
+
+        def open_feed() -> Opened:
+            relations = self._readthrough.viewer(viewer_id or LOGGED_OUT).relations
+            source = MediaSource(self._truth, viewer_id or LOGGED_OUT, EMPTY, column=column, value=value)
+            return Opened(source, relations, Surface.POST)
+
+        return Page(**self._reader.read(f"media:{digest}", viewer_tag, cursor, limit, open_feed))
