@@ -72,3 +72,16 @@ def test_drop_in_a_script(social: str) -> None:
     result = run("drop", "--db", social, "--confirm", "feedkit", "--json")
     assert last_line(result.stdout) == {"dropped": "feedkit", "target": social}
     assert texts() == []
+
+
+def test_explain_says_why(social: str) -> None:
+    with feedkit.connect(URL) as feed:
+        post_id = feed.home("bob").items[0].post.id
+        feed.mute("bob", "ada")
+
+    result = run("explain", "bob", str(post_id), "--db", social, "--json")
+
+    assert result.exit_code == 0
+    assert last_line(result.stdout)["in_home"] is False
+    assert "bob mutes ada" in result.stderr
+    assert run("explain", "bob", "77", "--db", social).exit_code == 1

@@ -39,6 +39,7 @@ app.command()(running.demo)
 app.command()(running.replay)
 app.command()(browsing.home)
 app.command()(browsing.profile)
+app.command()(browsing.explain)
 app.command()(upkeep.check)
 
 

@@ -1,4 +1,4 @@
-"""`feedkit home` and `feedkit profile`."""
+"""`feedkit home`, `feedkit profile` and `feedkit explain`."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ import typer
 from rich.text import Text
 
 from feedkit.cli.options import Db, FeedPath, Json, KeyType, Namespace, key_of, opened, target
-from feedkit.cli.output import Output
+from feedkit.cli.output import Output, plain
 from feedkit.cli.pages import home_page, profile_page, show
 from feedkit.model import Page
 
@@ -68,6 +68,25 @@ def profile(
         show(out.console, profile_page(found, viewer, page, datetime.now(UTC)))
     _go_on(out, page, newer=newer)
     out.result(page.to_dict())
+
+
+def explain(
+    context: typer.Context,
+    reader: Annotated[str, typer.Argument(metavar="KEY", help="In whose home feed.")],
+    post_id: Annotated[str, typer.Argument(metavar="POST", help="The id of the post.")],
+    *,
+    db: Db = None,
+    feed: FeedPath = None,
+    namespace: Namespace = None,
+    key: KeyType = None,
+    as_json: Json = False,
+) -> None:
+    """Say why a post is, or is not, in someone's home feed."""
+    out = Output(as_json=as_json)
+    with opened(target(context, db, feed, namespace, key)) as found:
+        explanation = found.explain(key_of(found, reader), post_id)
+    out.console.print(Text(plain(str(explanation))))
+    out.result(explanation.to_dict())
 
 
 def _go_on(out: Output, page: Page[Any], *, newer: bool) -> None:

@@ -5,6 +5,7 @@ aware UTC datetimes, and RFC 3339 strings in `to_dict()`.
 """
 
 from feedkit.model.events import OF_POSTS, Event, EventKind
+from feedkit.model.explanations import Explanation, Step
 from feedkit.model.kinds import Assoc, Audience, Count, MediaStatus, PostStatus, Route, UserStatus
 from feedkit.model.pages import (
     NO_COUNTS,
@@ -42,6 +43,7 @@ __all__ = [
     "Entity",
     "Event",
     "EventKind",
+    "Explanation",
     "Item",
     "Key",
     "Media",
@@ -55,6 +57,7 @@ __all__ = [
     "Relation",
     "Revision",
     "Route",
+    "Step",
     "User",
     "UserCounts",
     "UserPage",

@@ -167,6 +167,9 @@ class PostStore(Protocol):
         Only published posts that are not deleted; of others than the viewer, none that go to no follower.
         """
 
+    def reposts(self, tx: Tx, post_id: int, authors: Ids, *, before: int, limit: int) -> list[int]:
+        """The highest `limit` positions < before of reposts of a post by these authors, as far as they stand."""
+
     def newest_of_each(self, tx: Tx, authors: Ids, each: int) -> Entries:
         """The newest `each` entries of every one of these authors: published, not deleted, any audience."""
 
@@ -188,6 +191,9 @@ class GraphStore(Protocol):
 
     def is_blocked(self, tx: Tx, id1: int, id2: int) -> bool:
         """Whether one of the two blocks the other."""
+
+    def between(self, tx: Tx, id1: int, id2: int) -> dict[Assoc, tuple[int, int | None]]:
+        """How one user stands to another by what they did: since when, and the number beside it."""
 
     def count(self, tx: Tx, id1: int, kind: Assoc, at_most: int) -> int:
         """How many stand, counted no further than `at_most`."""

@@ -1,8 +1,8 @@
 """Draining, checking and repairing."""
 
-from feedkit.model import CheckReport, DrainResult, Key
+from feedkit.model import CheckReport, DrainResult, Explanation, Key
 from feedkit.verbs.base import Verbs
-from feedkit.writing.checks import checked_int, checked_seconds
+from feedkit.writing.checks import checked_id, checked_int, checked_seconds
 
 
 class UpkeepVerbs(Verbs[Key]):
@@ -18,6 +18,19 @@ class UpkeepVerbs(Verbs[Key]):
         runtime, size = self.runtime(), checked_int("sample", sample, 1, 1_000_000_000)
         runtime.catch_up()
         return runtime.check.run(size, repair)
+
+    def explain(self, viewer: Key | None, post_id: int | str) -> Explanation:
+        """Why a post is, or is not, in a viewer's home feed, step by step.
+
+        For operators, and not to be shown to the viewer: it tells of mutes, drafts and removals.
+
+        Raises:
+            NotFound: there is no such post.
+        """
+        runtime, wanted = self.runtime(), checked_id("post_id", post_id)
+        viewer_id = runtime.viewer_id(viewer)
+        name = "a logged-out viewer" if viewer is None else str(viewer)
+        return runtime.explainer.explain(viewer_id, name, wanted, runtime.catch_up())
 
     def wipe(self) -> None:
         """Drop everything that this process has materialised. It comes back by itself when it is read."""

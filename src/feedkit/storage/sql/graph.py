@@ -25,6 +25,7 @@ _TIES: dict[str, Tie] = {
 _DATA_SCHEMA = 1
 NO_REPOSTS = 1
 """A bit in the data of a follow."""
+_DONE = (Assoc.FOLLOWS, Assoc.REQUESTS, Assoc.FRIENDS, Assoc.MUTES)
 _BLOCKS = (Assoc.BLOCKS, Assoc.BLOCKED_BY)
 
 
@@ -46,6 +47,8 @@ class SqlGraph:
         self._blocked = prepare(
             sa.select(sa.literal(1)).where(blocks & (links.c.id2 == sa.bindparam("to_id")))
         )
+        done = of_one & _is_one_of(links.c.kind, _DONE) & (links.c.id2 == sa.bindparam("to_id"))
+        self._between = prepare(sa.select(links.c.kind, links.c.time, links.c.data).where(done))
         some = sa.select(links.c.id2).where(of_kind).limit(sa.bindparam("at_most")).subquery()
         self._count = prepare(sa.select(sa.func.count()).select_from(some))
         relations = of_one & _is_one_of(links.c.kind, [*_TIES, Assoc.LISTED_IN])
@@ -79,6 +82,10 @@ class SqlGraph:
 
     def is_blocked(self, tx: Tx, id1: int, id2: int) -> bool:
         return self._blocked.first(tx, {"from_id": id1, "to_id": id2}) is not None
+
+    def between(self, tx: Tx, id1: int, id2: int) -> dict[Assoc, tuple[int, int | None]]:
+        rows = self._between.rows(tx, {"from_id": id1, "to_id": id2})
+        return {Assoc(kind): (time, None if data is None else decode_data(data)) for kind, time, data in rows}
 
     def count(self, tx: Tx, id1: int, kind: Assoc, at_most: int) -> int:
         return int(self._count.scalar(tx, {"from_id": id1, "of_kind": kind.value, "at_most": at_most}))

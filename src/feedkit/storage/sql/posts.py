@@ -75,6 +75,13 @@ class SqlPosts:
         self._recent = prepare(
             _newest_of_each(posts, dialect, lambda one: posts_that_stand(one) & _goes_to_viewer(one))
         )
+        theirs = dialect.is_in(posts.c.author_id, "ids") & (posts.c.repost_of == sa.bindparam("post_id"))
+        self._reposts = prepare(
+            sa.select(posts.c.position)
+            .where(theirs, posts.c.position < sa.bindparam("before"), posts_that_stand(posts))
+            .order_by(posts.c.position.desc())
+            .limit(sa.bindparam("limit"))
+        )
         self._newest_of_each = prepare(_newest_of_each(posts, dialect, posts_that_stand))
 
     def insert(self, tx: Tx, post: Post) -> None:
@@ -116,6 +123,10 @@ class SqlPosts:
             authors = _may_have_more(part, each, cut) if each < limit else authors[:0]
             each = min(limit, each * 4)
         return merge(found)[:limit]
+
+    def reposts(self, tx: Tx, post_id: int, authors: Ids, *, before: int, limit: int) -> list[int]:
+        bounds = {"post_id": post_id, "before": before, "limit": limit}
+        return self._reposts.column(tx, {"ids": self._bind(authors), **bounds})
 
     def newest_of_each(self, tx: Tx, authors: Ids, each: int) -> Entries:
         bounds = {"before": MAX_ID, "floor": 0, "each": each, "limit": each * len(authors)}
