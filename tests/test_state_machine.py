@@ -21,7 +21,7 @@ import feedkit
 from feedkit import Hybrid, PullAll, PushAll
 from feedkit.fanout.delivery import Delivery
 from feedkit.model import Event, EventKind
-from feedkit.reading.sources import Source
+from feedkit.reading.sources import Timelined
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.storage.sql.tables import Tables
 from feedkit.testing.machine import SMALL, TINY, FeedMachine, make_machine
@@ -240,12 +240,12 @@ def no_backfill(*_: object) -> None:
     """What a follow brings with it does not arrive."""
 
 
-def one_too_many(self: Source, before: int, until: int, limit: int) -> Any:
+def one_too_many(self: Timelined, before: int, until: int, limit: int) -> Any:
     """A page begins with the last entry of the page above."""
     return WINDOW(self, before + 1, until, limit)
 
 
-def nothing_late(self: Source, *_: object) -> Source:
+def nothing_late(self: Timelined, *_: object) -> Timelined:
     """Who polls is not told of what was committed late."""
     return self
 
@@ -257,11 +257,11 @@ def stale_relations(self: ReadThrough[Any], events: Sequence[Event]) -> None:
     )
 
 
-WINDOW, APPLY = Source.window, ReadThrough.apply
+WINDOW, APPLY = Timelined.window, ReadThrough.apply
 SABOTAGE: list[tuple[type, str, Any]] = [
     (Delivery, "_backfill", no_backfill),
-    (Source, "window", one_too_many),
-    (Source, "newer_than", nothing_late),
+    (Timelined, "window", one_too_many),
+    (Timelined, "newer_than", nothing_late),
     (ReadThrough, "apply", stale_relations),
 ]
 

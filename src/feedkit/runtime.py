@@ -26,6 +26,8 @@ from feedkit.reading.media import MediaPosts
 from feedkit.reading.own import OwnPosts
 from feedkit.reading.posts import PostReader
 from feedkit.reading.profile import Profile
+from feedkit.reading.tag import Tag
+from feedkit.reading.thread import Thread
 from feedkit.storage.base import Tx
 from feedkit.storage.directory import KEY_TYPES, Directory
 from feedkit.storage.memory import MemoryTimelines
@@ -213,6 +215,8 @@ class Runtime(Generic[Key]):
         reader = FeedReader(truth, hydrator, cursors, settings, self)
         self.home = Home(reader, self.readthrough, timelines, truth)
         self.profile = Profile(reader, self.readthrough, timelines, truth)
+        self.thread = Thread(reader, self.readthrough, hydrator, truth, settings)
+        self.tag = Tag(reader, self.readthrough, truth)
         self.posts = PostReader(self.readthrough, hydrator, truth)
         self.comments = CommentReader(truth, self.readthrough, self.posts, cursors, settings, clock)
         self.reactions = Reactions(

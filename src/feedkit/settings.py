@@ -106,6 +106,13 @@ class Settings:
     max_scan: int = _whole(
         2000, 100, 100_000, "entries", "Entries looked at for one page before it ends as `truncated`."
     )
+    thread_depth_max: int = _whole(
+        100,
+        1,
+        1000,
+        "posts",
+        "Posts above the one that a thread is read from; those further up are left out.",
+    )
     poll_interval_ms: int = _whole(
         200, 1, 60_000, "ms", 'Pause between two looks at the log by the thread of deliver="thread".'
     )
@@ -132,6 +139,8 @@ class Settings:
     key_max_bytes: int = _whole(200, 1, 255, "bytes", "The longest user key, in UTF-8.")
     handle_max_chars: int = _whole(64, 1, 1000, "characters", "The longest handle of a user.")
     display_name_max_chars: int = _whole(200, 1, 10_000, "characters", "The longest display name of a user.")
+    tags_max: int = _whole(50, 0, 1000, "tags", "Tags in one text; further ones stay plain text.")
+    mentions_max: int = _whole(50, 0, 1000, "mentions", "Mentions in one text; further ones stay plain text.")
     batch_max: int = _whole(500, 1, 10_000, "ids", "Ids or keys in one call.")
     following_max: int = _whole(
         100_000, 1, 10_000_000, "users", "Users one user may follow; a follow past it is refused."

@@ -101,9 +101,10 @@ def test_texts_keys_and_replies_arrive_as_they_are(data: Path) -> None:
 
     with feedkit.connect(f"sqlite:///{data}/kept.db") as feed:
         trey = feed.profile("|trey|", "|trey|", limit=20)
-        answers = [item.post for item in feed.profile("{brace}%s", "{brace}%s") if item.post.reply_to]
+        answers = [item.post for item in feed.profile("{brace}%s", "{brace}%s", tab="replies")]
     assert '0 "never closed' in [item.post.text for item in trey]
     assert answers
+    assert all(post.reply_to for post in answers)
     assert trey.items[-1].post.created_at.isoformat() == "2016-06-01T00:00:00+00:00"
 
 

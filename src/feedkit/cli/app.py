@@ -40,6 +40,7 @@ app.command()(running.replay)
 app.command()(browsing.home)
 app.command()(browsing.profile)
 app.command()(browsing.explain)
+app.command()(browsing.thread)
 app.command()(upkeep.check)
 
 

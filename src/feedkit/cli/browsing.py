@@ -1,4 +1,4 @@
-"""`feedkit home`, `feedkit profile` and `feedkit explain`."""
+"""`feedkit home`, `profile`, `thread` and `explain`."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -8,7 +8,7 @@ from rich.text import Text
 
 from feedkit.cli.options import Db, FeedPath, Json, KeyType, Namespace, key_of, opened, target
 from feedkit.cli.output import Output, plain
-from feedkit.cli.pages import home_page, profile_page, show
+from feedkit.cli.pages import home_page, profile_page, show, thread_page
 from feedkit.model import Page
 
 Limit = Annotated[int, typer.Option(min=1, help="Posts on the page.")]
@@ -70,6 +70,34 @@ def profile(
     out.result(page.to_dict())
 
 
+def thread(
+    context: typer.Context,
+    post_id: Annotated[str, typer.Argument(metavar="POST", help="The id of the post.")],
+    reader: Annotated[
+        str | None, typer.Option("--viewer", metavar="KEY", help="As whom; else logged out.")
+    ] = None,
+    *,
+    limit: Limit = 20,
+    cursor: CursorText = None,
+    newer: Annotated[
+        bool, typer.Option("--newer", help="Also print the cursor for what comes later.")
+    ] = False,
+    db: Db = None,
+    feed: FeedPath = None,
+    namespace: Namespace = None,
+    key: KeyType = None,
+    as_json: Json = False,
+) -> None:
+    """Show a post, what it answers, and the replies to it."""
+    out = Output(as_json=as_json)
+    with opened(target(context, db, feed, namespace, key)) as found:
+        viewer = None if reader is None else key_of(found, reader)
+        page = found.thread(viewer, post_id, limit=limit, cursor=cursor)
+        show(out.console, thread_page(found, viewer, page, datetime.now(UTC)))
+    _go_on(out, page, newer=newer, further="Younger replies")
+    out.result(page.to_dict())
+
+
 def explain(
     context: typer.Context,
     reader: Annotated[str, typer.Argument(metavar="KEY", help="In whose home feed.")],
@@ -89,9 +117,9 @@ def explain(
     out.result(explanation.to_dict())
 
 
-def _go_on(out: Output, page: Page[Any], *, newer: bool) -> None:
+def _go_on(out: Output, page: Page[Any], *, newer: bool, further: str = "Older posts") -> None:
     """The cursors, each on a line of its own that can be copied."""
     if page.next_cursor:
-        out.console.print(Text(f"Older posts: --cursor {page.next_cursor}", style="dim"), soft_wrap=True)
+        out.console.print(Text(f"{further}: --cursor {page.next_cursor}", style="dim"), soft_wrap=True)
     if newer:
         out.console.print(Text(f"Newer posts: --cursor {page.newer_cursor}", style="dim"), soft_wrap=True)

@@ -43,6 +43,7 @@ class Crowd:
         self._silent: list[str] = []
         self._recent: deque[str] = deque(maxlen=300)
         self._recent_posts: deque[tuple[str, int]] = deque(maxlen=500)
+        self._answers: deque[tuple[int, int]] = deque(maxlen=500)
         self._posts: Sample[tuple[str, int]] = Sample(500, rng)
         self.follows: Sample[tuple[str, str]] = Sample(2000, rng)
         self.at_odds: Sample[str] = Sample(300, rng)
@@ -56,8 +57,10 @@ class Crowd:
         self._following[follower] += 1
         self.follows.add((follower, followee))
 
-    def saw_post(self, author: str, post_id: int) -> None:
+    def saw_post(self, author: str, post_id: int, reply_to: int | None = None) -> None:
         """A post was published."""
+        if reply_to is not None:
+            self._answers.append((post_id, reply_to))
         self._known.add(author)
         self._posted.add(author)
         self._recent.append(author)
@@ -93,6 +96,10 @@ class Crowd:
         if self._recent_posts and self._rng.random() < 0.7:
             return self._rng.choice(self._recent_posts)
         return self._posts.pick()
+
+    def talked_about(self) -> tuple[int, ...]:
+        """A reply of late and the post that it answers, or nothing where there are no replies."""
+        return self._rng.choice(self._answers) if self._answers else ()
 
     def _at_odds(self) -> str | None:
         return self.at_odds.pick()

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from feedkit import Feed
 from feedkit.cli.output import TEXT_WIDTH, plain
-from feedkit.model import Audience, Item, Page, ProfilePage, User
+from feedkit.model import Audience, Item, Page, ProfilePage, ThreadPage, User
 
 _MARKS = {Audience.FOLLOWERS: "followers only", Audience.ONLY_ME: "only me"}
 _UNITS = ((timedelta(days=1), "d"), (timedelta(hours=1), "h"), (timedelta(minutes=1), "min"))
@@ -39,6 +39,14 @@ def profile_page(feed: Feed[Any], viewer: Any, page: ProfilePage[Any], now: date
     return Group(_head(title), *_lines(feed, viewer, page, now))
 
 
+def thread_page(feed: Feed[Any], viewer: Any, page: ThreadPage[Any], now: datetime) -> RenderableType:
+    """A thread: what the post answers, the post, and the replies to it."""
+    title = Text.assemble("Thread of ", (name(page.focus.author), "bold"))
+    above = [*page.ancestors, page.focus]
+    replies = Rule(f"{len(page)} replies", align="left", style="dim")
+    return Group(_head(title), *_items(feed, viewer, above, now), replies, *_lines(feed, viewer, page, now))
+
+
 def name(user: User[Any]) -> str:
     """What to call somebody: their display name, else their key."""
     return plain(user.display_name or str(user.key), lines=False)
@@ -62,12 +70,18 @@ def _head(title: Text) -> RenderableType:
 def _lines(feed: Feed[Any], viewer: Any, page: Page[Any], now: datetime) -> Iterator[RenderableType]:
     if not page.items:
         yield Text("Nothing here yet.", style="dim")
-    answered = _answered(feed, viewer, page.items)
-    for item in page:
-        yield _headline(item, answered.get(item.post.reply_to or 0), now)
-        yield Padding(Text(plain(item.post.text)), (0, 0, 1, 2))
+    yield from _items(feed, viewer, page.items, now)
     if page.degraded or page.truncated or page.unreadable:
         yield Text(_caveats(page), style="yellow")
+
+
+def _items(
+    feed: Feed[Any], viewer: Any, items: Sequence[Item[Any]], now: datetime
+) -> Iterator[RenderableType]:
+    answered = _answered(feed, viewer, items)
+    for item in items:
+        yield _headline(item, answered.get(item.post.reply_to or 0), now)
+        yield Padding(Text(plain(item.post.text)), (0, 0, 1, 2))
 
 
 def _answered(feed: Feed[Any], viewer: Any, items: Sequence[Item[Any]]) -> dict[int, Item[Any]]:

@@ -15,6 +15,24 @@ LOGGED_OUT = 0
 Execute = Callable[[str, Mapping[str, Any]], Sequence[Sequence[Any]]]
 """Runs a statement with parameters named `:like_this` and gives its rows."""
 
+_SAID_OFTEN = {
+    "{by_somebody}": "JOIN {users} account ON account.id = post.author_id AND account.status = 'active'",
+    "{seen}": """
+          post.status = 'published' AND post.deleted_at IS NULL AND post.published_at <= :now
+          AND (post.audience = 'public'
+               OR post.author_id = :viewer
+               OR post.audience = 'followers' AND EXISTS (
+                   SELECT 1 FROM {associations} follow
+                   WHERE follow.id1 = :viewer AND follow.kind = 'follows' AND follow.id2 = post.author_id))
+          AND NOT EXISTS (SELECT 1 FROM {associations} block
+                          WHERE block.kind = 'blocks' AND (block.id1 = :viewer AND block.id2 = post.author_id
+                                                           OR block.id1 = post.author_id AND block.id2 = :viewer))
+        """,
+    "{not_muted}": """
+          NOT EXISTS (SELECT 1 FROM {associations} mute
+                      WHERE mute.id1 = :viewer AND mute.kind = 'mutes' AND mute.id2 = post.author_id)
+        """,
+}
 _TABLES = re.compile(r"\{(\w+)\}")
 _PARAMETERS = re.compile(r":(\w+)")
 
@@ -48,19 +66,31 @@ class Recompute:
         """
 
     PROFILE: ClassVar[str] = """
-        SELECT post.id FROM {posts} post
-        JOIN {users} account ON account.id = post.author_id AND account.status = 'active'
-        WHERE post.author_id = :author
-          AND post.status = 'published' AND post.deleted_at IS NULL AND post.published_at <= :now
-          AND (post.audience = 'public'
-               OR post.author_id = :viewer
-               OR post.audience = 'followers' AND EXISTS (
-                   SELECT 1 FROM {associations} follow
-                   WHERE follow.id1 = :viewer AND follow.kind = 'follows' AND follow.id2 = :author))
-          AND NOT EXISTS (SELECT 1 FROM {associations} block
-                          WHERE block.kind = 'blocks' AND (block.id1 = :viewer AND block.id2 = :author
-                                                           OR block.id1 = :author AND block.id2 = :viewer))
+        SELECT post.id FROM {posts} post {by_somebody}
+        WHERE post.author_id = :author AND post.reply_to IS NULL AND {seen}
         ORDER BY post.position DESC
+        """
+
+    SHOWN: ClassVar[str] = "SELECT post.id FROM {posts} post {by_somebody} WHERE post.id = :post AND {seen}"
+
+    REPLIES: ClassVar[str] = """
+        SELECT post.id FROM {posts} post {by_somebody}
+        WHERE post.reply_to = :post AND {seen} AND {not_muted}
+        ORDER BY post.position
+        """
+
+    ABOVE: ClassVar[str] = """
+        WITH RECURSIVE above AS (
+            SELECT reply_to AS id, 1 AS steps FROM {posts} WHERE id = :post
+            UNION ALL
+            SELECT post.reply_to, above.steps + 1 FROM above
+            JOIN {posts} post ON post.id = above.id {by_somebody}
+            WHERE {seen} AND {not_muted}
+        )
+        SELECT post.id FROM above
+        JOIN {posts} post ON post.id = above.id {by_somebody}
+        WHERE above.steps <= :deepest AND {seen} AND {not_muted}
+        ORDER BY above.steps DESC
         """
 
     def __init__(self, database: str | Execute, namespace: str = "feedkit") -> None:
@@ -83,12 +113,30 @@ class Recompute:
         return self._ids(self.HOME, viewer=viewer_id, now=_moment(now_ms))
 
     def profile(self, viewer_id: int | None, author_id: int, now_ms: int | None = None) -> list[int]:
-        """Everything of one author that the viewer may see; None is a logged-out viewer."""
+        """Everything of one author but replies that the viewer may see; None is a logged-out viewer."""
         viewer = LOGGED_OUT if viewer_id is None else viewer_id
         return self._ids(self.PROFILE, viewer=viewer, author=author_id, now=_moment(now_ms))
 
+    def thread(
+        self, viewer_id: int | None, post_id: int, depth: int, now_ms: int | None = None
+    ) -> list[int] | None:
+        """What a post answers, `depth` posts up at most, the post, and all direct replies that the viewer may see.
+
+        None where they may not see the post itself.
+        """
+        seen = {
+            "viewer": LOGGED_OUT if viewer_id is None else viewer_id,
+            "post": post_id,
+            "now": _moment(now_ms),
+        }
+        if not self._ids(self.SHOWN, **seen):
+            return None
+        return [*self._ids(self.ABOVE, deepest=depth, **seen), post_id, *self._ids(self.REPLIES, **seen)]
+
     def rows(self, statement: str, **parameters: int) -> Sequence[Sequence[Any]]:
         """Any statement: tables are written `{posts}`, parameters `:viewer`."""
+        for short, whole in _SAID_OFTEN.items():
+            statement = statement.replace(short, whole)
         if self._percent:
             statement = _PARAMETERS.sub(r"CAST(%(\1)s AS bigint)", statement)
         return self._execute(_TABLES.sub(self._table, statement), parameters)

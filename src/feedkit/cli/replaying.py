@@ -14,6 +14,7 @@ from feedkit.cli.tally import Tally
 from feedkit.cli.verify import Verifier
 from feedkit.clock import ManualClock
 from feedkit.errors import Forbidden, NotFound
+from feedkit.model import Post
 
 HOUR_MS = 3_600_000
 _PAGES, _PAGES_OF_DEEP = 25, 500
@@ -87,10 +88,10 @@ class Replay:
 
     def _post(self, post: Posted) -> None:
         self._look(post.author)
-        post_id = self._publish(post, self._planter.audience(post.audience))
+        published = self._publish(post, self._planter.audience(post.audience))
         if post.source in self._stream.answered:
-            self._ids[post.source] = post_id
-        self.crowd.saw_post(post.author, post_id)
+            self._ids[post.source] = published.id
+        self.crowd.saw_post(post.author, published.id, published.reply_to)
         self.tally.posts += 1
         if not self.tally.posts % _STEP:
             self._progress(_STEP)
@@ -104,16 +105,14 @@ class Replay:
         with self.tally.reading():
             self._feed.home(reader, limit=20)
 
-    def _publish(self, post: Posted, audience: str) -> int:
+    def _publish(self, post: Posted, audience: str) -> Post:
         reply_to = self._ids.get(post.reply_to) if post.reply_to else None
         with self.tally.writing():
             try:
-                return self._feed.publish(
-                    post.author, text=post.text, audience=audience, reply_to=reply_to
-                ).id
+                return self._feed.publish(post.author, text=post.text, audience=audience, reply_to=reply_to)
             except (NotFound, Forbidden):  # the post that it answers is gone by now, or hidden by a block
                 self.tally.detached += 1
-                return self._feed.publish(post.author, text=post.text, audience=audience).id
+                return self._feed.publish(post.author, text=post.text, audience=audience)
 
     def _drain(self) -> None:
         with self.tally.writing():

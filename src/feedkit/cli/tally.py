@@ -61,6 +61,7 @@ class Tally:
     refused: int = 0
     deliveries: int = 0
     pages_checked: int = 0
+    threads_checked: int = 0
     mismatches: list[Mismatch] = attrs.field(factory=list)
     writing: Watch = attrs.field(factory=Watch)
     verifying: Watch = attrs.field(factory=Watch)
@@ -96,6 +97,7 @@ class Tally:
             "home_p99_us": self._home_us(0.99),
             "reads": len(self.home_ns),
             "pages_checked": self.pages_checked,
+            "threads_checked": self.threads_checked,
             "mismatches": len(self.mismatches),
         }
 
@@ -143,7 +145,11 @@ def _rows(report: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
         f"{report['reads']:,}",
         f"p50 {report['home_p50_us']:,.0f} us, p99 {report['home_p99_us']:,.0f} us",
     )
-    yield "pages verified", f"{report['pages_checked']:,}", "against the tables, post by post"
+    yield (
+        "pages verified",
+        f"{report['pages_checked']:,}",
+        f"against the tables, post by post; {report['threads_checked']:,} threads",
+    )
     yield "mismatches", f"[bold {'red' if wrong else 'green'}]{wrong:,}[/]", ""
     yield (
         "seconds",

@@ -11,7 +11,7 @@ from feedkit.cli.recompute import Recompute
 from feedkit.cli.tally import Mismatch, Tally
 from feedkit.clock import Clock
 from feedkit.errors import NotFound
-from feedkit.model import Page
+from feedkit.model import Page, ThreadPage
 
 Read = Callable[[int, str | None], Page[Any]]
 _LIMIT_MAX = 100
@@ -36,6 +36,8 @@ class Verifier:
             author = self._crowd.active() if chance < 0.2 else self._crowd.viewer()
             if author:
                 self.profile(viewer if chance > 0.03 else None, author, pages)
+        for post_id in self._crowd.talked_about():
+            self.thread(viewer if self._rng.random() > 0.1 else None, post_id, pages)
 
     def home(self, viewer: str, pages: int) -> None:
         """One viewer's home."""
@@ -51,6 +53,14 @@ class Verifier:
         self._compare(
             viewer or "", f"profile of {author!r}", expected, pages, self._read_profile(viewer, author)
         )
+
+    def thread(self, viewer: str | None, post_id: int, pages: int) -> None:
+        """One post, what it answers, and the replies to it, as the viewer sees them."""
+        depth, now_ms = self._feed.wiring.settings.thread_depth_max, self._clock.now_ms()
+        expected = self._truth.thread(self._id(viewer), post_id, depth, now_ms)
+        surface = f"thread of {post_id}"
+        self._compare(viewer or "", surface, expected or [], pages, self._read_thread(viewer, post_id))
+        self._tally.threads_checked += 1
 
     def _compare(self, viewer: str, surface: str, expected: list[int], pages: int, read: Read) -> None:
         got, ended = self._walk(read, pages)
@@ -71,6 +81,8 @@ class Verifier:
             except NotFound:
                 return ids, True
             self._tally.pages_checked += 1
+            if isinstance(page, ThreadPage) and cursor is None:
+                ids += [item.post.id for item in (*page.ancestors, page.focus)]
             ids += [item.post.id for item in page]
             cursor = page.next_cursor
             if cursor is None:
@@ -82,6 +94,9 @@ class Verifier:
 
     def _read_profile(self, viewer: str | None, author: str) -> Read:
         return lambda limit, cursor: self._feed.profile(viewer, author, limit=limit, cursor=cursor)
+
+    def _read_thread(self, viewer: str | None, post_id: int) -> Read:
+        return lambda limit, cursor: self._feed.thread(viewer, post_id, limit=limit, cursor=cursor)
 
     def _id(self, key: str | None) -> int | None:
         if key is None:

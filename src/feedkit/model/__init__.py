@@ -17,6 +17,7 @@ from feedkit.model.pages import (
     Page,
     ProfilePage,
     Quoted,
+    ThreadPage,
     UserPage,
 )
 from feedkit.model.people import ACTIVE, NONE, REQUESTED, Key, Relation, User, UserCounts
@@ -58,6 +59,7 @@ __all__ = [
     "Revision",
     "Route",
     "Step",
+    "ThreadPage",
     "User",
     "UserCounts",
     "UserPage",

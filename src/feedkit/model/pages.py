@@ -111,6 +111,28 @@ class ProfilePage(Page[Key]):
         }
 
 
+@attrs.frozen(slots=True, kw_only=True)
+class ThreadPage(Page[Key]):
+    """A post, `focus`, with a part of the direct replies to it as items, the oldest first.
+
+    `next_cursor` leads on to younger replies, and `newer_cursor` to all that come after this page. `ancestors`
+    is what the post answers, what that answers and so on, the first of them first; on the first page only. It
+    begins where the thread does, after the first post above that the viewer may not see, or `thread_depth_max`
+    posts up.
+    """
+
+    focus: Item[Key]
+    ancestors: tuple[Item[Key], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form."""
+        return {
+            "focus": self.focus.to_dict(),
+            "ancestors": [item.to_dict() for item in self.ancestors],
+            **Page.to_dict(self),
+        }
+
+
 @attrs.frozen(slots=True)
 class DraftPage:
     """A part of an author's drafts and scheduled posts. `next_cursor` leads on and is None at the end."""

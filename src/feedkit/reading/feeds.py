@@ -1,6 +1,6 @@
 """What every feed read has in common: apply the log, open the source, fill a page, sign its cursors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Generic, Protocol
 
@@ -8,10 +8,11 @@ import attrs
 
 from feedkit.cursor import Cursor, CursorCodec
 from feedkit.errors import InvalidCursor
-from feedkit.model import Key
+from feedkit.ids import MAX_ID
+from feedkit.model import Item, Key
 from feedkit.reading.hydrate import Hydrator
-from feedkit.reading.pages import FIRST_PAGE, MODE_TIME, Filled, fill
-from feedkit.reading.sources import Source
+from feedkit.reading.pages import FIRST_PAGE, MODE_TIME, Filled, Hydrate, fill
+from feedkit.reading.sources import Source, turned
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth
 from feedkit.visibility import Relations, Surface
@@ -24,6 +25,7 @@ class Opened:
     source: Source
     relations: Relations
     surface: Surface
+    oldest_first: bool = False
 
 
 class AppliedLog(Protocol):
@@ -56,43 +58,64 @@ class FeedReader(Generic[Key]):
         self, name: str, viewer_tag: int, cursor: object, limit: int, open_feed: Callable[[], Opened]
     ) -> dict[str, Any]:
         """The fields of a Page of the feed `name` as this viewer sees it."""
-        at = self._decode(cursor, viewer_tag, name)
-        number = self.log.catch_up()
-        if not at.mark:
-            at = Cursor(at.mode, at.before, at.until, at.since, mark=number)
-        filled = self._fill(open_feed, at, limit)
-        follows = filled.next_cursor(at)
+        at = self._begun(self._decode(cursor, viewer_tag, name))
+        times_read = self.truth.times_read()
+        opened = open_feed()
+        filled = self._fill(opened, at, limit, times_read)
+        follows, newer = filled.next_cursor(at), filled.newer_cursor(at, oldest_first=opened.oldest_first)
         return {
             "items": filled.items,
             "next_cursor": follows and self.cursors.encode(follows, viewer=viewer_tag, feed=name),
-            "newer_cursor": self.cursors.encode(filled.newer_cursor(at), viewer=viewer_tag, feed=name),
+            "newer_cursor": self.cursors.encode(newer, viewer=viewer_tag, feed=name),
             "truncated": filled.truncated,
             "unreadable": filled.unreadable,
         }
 
-    def _fill(self, open_feed: Callable[[], Opened], at: Cursor, limit: int) -> Filled[Key]:
-        """A page without what was committed while it was being read: the next poll brings that, once."""
-        times_read = self.truth.times_read()
-        opened = open_feed()
-        hydrate = partial(self.hydrator.at_positions, relations=opened.relations, surface=opened.surface)
+    def count(
+        self, name: str, viewer_tag: int, cursor: object, at_most: int, open_feed: Callable[[], Opened]
+    ) -> int:
+        """How many lines a page of at most so many would have. Raises InvalidCursor for any but a `newer_cursor`."""
+        at = self._decode(cursor, viewer_tag, name)
+        if cursor is None or at.before != MAX_ID:
+            raise InvalidCursor
+        at, times_read = self._begun(at), self.truth.times_read()
+        return len(self._fill(open_feed(), at, at_most, times_read).items)
+
+    def _begun(self, at: Cursor) -> Cursor:
+        """A walk that begins now, if it has not begun before, with the log applied."""
+        number = self.log.catch_up()
+        return at if at.mark else Cursor(at.mode, at.before, at.until, at.since, mark=number)
+
+    def _fill(self, opened: Opened, at: Cursor, limit: int, times_read: int) -> Filled[Key]:
+        """A page without what was committed while it was being read: the next poll brings that, once.
+
+        `times_read`: how often truth had been asked before the feed was opened.
+        """
+        hydrate: Hydrate[Key] = partial(
+            self.hydrator.at_positions, relations=opened.relations, surface=opened.surface
+        )
+        if opened.oldest_first:
+            hydrate = _turned(hydrate)
         source = opened.source.newer_than(at.since, at.mark) if at.until else opened.source
         left_out: set[int] = set()
         filled = fill(source, hydrate, at, limit, self.settings.max_scan, left_out)
         if self.truth.times_read() == times_read and self.log.is_at(at.mark):
             return filled  # all of it was in memory, and nothing newer is there
         for _ in range(_REFILLS):
-            too_new = self._too_new(filled, at) - left_out
-            if not too_new:
+            too_new = self._too_new(filled, at)
+            if opened.oldest_first:
+                too_new = {turned(position) for position in too_new}
+            if too_new <= left_out:
                 break
             left_out |= too_new
             filled = fill(source, hydrate, at, limit, self.settings.max_scan, left_out)
         return filled
 
     def _too_new(self, filled: Filled[Key], at: Cursor) -> set[int]:
-        """What was committed after this walk began, at or below the first item of the page, if any is on it."""
+        """What was committed after this walk began, no newer than the newest of the page, if any is on it."""
         if not filled.positions or self.log.stands_at(at.mark):
             return set()
-        top, limit = filled.positions[0], self.settings.max_scan
+        top, limit = max(filled.positions), self.settings.max_scan
         newer = self.truth.read(lambda tx: self.truth.events.published_after(tx, at.mark, top, limit))
         return set() if set(filled.positions).isdisjoint(newer) else set(newer)
 
@@ -103,3 +126,13 @@ class FeedReader(Generic[Key]):
         if at.mode != MODE_TIME:
             raise InvalidCursor
         return at
+
+
+def _turned(hydrate: Hydrate[Key]) -> Hydrate[Key]:
+    """The same for the places of a feed that begins with the oldest."""
+
+    def at_places(places: Sequence[int]) -> tuple[list[Item[Key] | None], set[int]]:
+        items, undecoded = hydrate([turned(place) for place in places])
+        return items, {turned(position) for position in undecoded}
+
+    return at_places

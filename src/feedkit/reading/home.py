@@ -3,13 +3,13 @@
 from typing import Generic
 
 from feedkit.fanout.rebuild import Timelines
-from feedkit.idset import EMPTY, contains
+from feedkit.idset import contains
 from feedkit.model import Key, Page
 from feedkit.reading.feeds import FeedReader, Opened
-from feedkit.reading.sources import Source
+from feedkit.reading.sources import Empty, Timelined
 from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
-from feedkit.visibility import Surface, no_relations
+from feedkit.visibility import LOGGED_OUT, Surface, no_relations
 
 
 class Home(Generic[Key]):
@@ -30,10 +30,14 @@ class Home(Generic[Key]):
         fields = self._reader.read("home", viewer_tag, cursor, limit, lambda: self.open(viewer_id))
         return Page(**fields)
 
+    def count_newer(self, viewer_id: int | None, viewer_tag: int, *, cursor: object, at_most: int) -> int:
+        """How many lines a page of what is newer would have, up to `at_most`."""
+        return self._reader.count("home", viewer_tag, cursor, at_most, lambda: self.open(viewer_id))
+
     def open(self, viewer_id: int | None) -> Opened:
         """The feed of a viewer, ready to be read."""
         if viewer_id is None:
-            return Opened(Source(self._truth, 0, EMPTY), no_relations(0), Surface.HOME)
+            return Opened(Empty(), no_relations(LOGGED_OUT), Surface.HOME)
         # The pulled list before the inbox: an author leaves the list only after every inbox was given
         # what had not been pushed.
         pulled = self._readthrough.pulled()
@@ -41,5 +45,5 @@ class Home(Generic[Key]):
         merged_in = viewer.home_authors[contains(pulled, viewer.home_authors)].tolist() if len(pulled) else []
         inbox = self._timelines.inbox(viewer_id)
         outboxes = self._timelines.outboxes(list({viewer_id, *merged_in}))
-        source = Source(self._truth, viewer_id, viewer.home_authors, outboxes, inbox)
+        source = Timelined(self._truth, viewer_id, viewer.home_authors, outboxes, inbox)
         return Opened(source, viewer.relations, Surface.HOME)

@@ -3,31 +3,12 @@
 import hashlib
 from typing import Generic
 
-import attrs
-
-from feedkit.idset import EMPTY
 from feedkit.model import Key, Page
 from feedkit.reading.feeds import FeedReader, Opened
-from feedkit.reading.sources import Source
+from feedkit.reading.sources import Selected
 from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.visibility import LOGGED_OUT, Surface
-
-
-@attrs.frozen(slots=True, eq=False)
-class MediaSource(Source):
-    """The posts with a medium whose `column` is `value`, from truth."""
-
-    column: str = "url"
-    value: str = ""
-
-    def window(self, before: int, until: int, limit: int) -> list[int]:
-        """See `Source`."""
-        return self.truth.read(
-            lambda tx: self.truth.media.positions(
-                tx, self.column, self.value, before=before, floor=until + 1, limit=limit
-            )
-        )
 
 
 class MediaPosts(Generic[Key]):
@@ -51,7 +32,8 @@ class MediaPosts(Generic[Key]):
 
         def open_feed() -> Opened:
             relations = self._readthrough.viewer(viewer_id or LOGGED_OUT).relations
-            source = MediaSource(self._truth, viewer_id or LOGGED_OUT, EMPTY, column=column, value=value)
+            showing = self._truth.selections.showing
+            source = Selected(self._truth, lambda tx, span: showing(tx, column, value, span))
             return Opened(source, relations, Surface.POST)
 
         return Page(**self._reader.read(f"media:{digest}", viewer_tag, cursor, limit, open_feed))

@@ -8,21 +8,21 @@ import attrs
 from feedkit.cursor import Cursor
 from feedkit.ids import MAX_ID
 from feedkit.model import Item, Key
-from feedkit.reading.sources import Source
+from feedkit.reading.sources import Source, turned
 
 MODE_TIME = "time"
 FIRST_PAGE = Cursor(MODE_TIME, before=MAX_ID)
 _SPARE = 1  # one entry more tells whether the feed goes on
 
 Hydrate = Callable[[Sequence[int]], tuple[list[Item[Key] | None], set[int]]]
-"""Items for positions, in order, None for what is not to be seen; and which posts cannot be decoded."""
+"""Items for places, in order, None for what is not to be seen; and at which places posts cannot be decoded."""
 
 
 @attrs.frozen(slots=True)
 class Filled(Generic[Key]):
-    """What one page came to. `last` is the lowest position that was dealt with.
+    """What one page came to. `last` is the lowest place that was dealt with.
 
-    `positions` are those of all that it shows, descending; several may have come to one item.
+    `positions` are those of all that it shows, in order; several may have come to one item.
     """
 
     items: tuple[Item[Key], ...]
@@ -36,10 +36,14 @@ class Filled(Generic[Key]):
         """What goes on below this page; None where the feed ends."""
         return None if self.ended else Cursor(at.mode, self.last, at.until, at.since, at.mark)
 
-    def newer_cursor(self, at: Cursor) -> Cursor:
-        """What is newer than this page: above its first item, or committed after its walk began."""
-        below_walk = at.until if at.before == MAX_ID else at.before - 1
-        top = max(self.positions[0], at.until) if self.positions else below_walk
+    def newer_cursor(self, at: Cursor, *, oldest_first: bool = False) -> Cursor:
+        """What is newer than all that this page shows, or committed after its walk began."""
+        if self.positions:
+            top = max(self.positions[-1 if oldest_first else 0], at.until)
+        elif oldest_first:
+            top = max(turned(at.before), at.until)
+        else:
+            top = at.until if at.before == MAX_ID else at.before - 1
         return Cursor(at.mode, before=MAX_ID, until=top, since=at.mark)
 
 
@@ -48,26 +52,25 @@ def fill(
 ) -> Filled[Key]:
     """Take entries from `source` until `limit` of them can be shown, it ends, or `max_scan` were looked at.
 
-    Positions in `left_out` are passed over.
+    Places in `left_out` are passed over.
     """
     lines: Lines[Key] = Lines(limit)
     last, scanned, unreadable = at.before, 0, 0
     while True:
         # Twice as far each time: where little of a feed may be shown, that is a handful of rounds.
         wanted = min(max(lines.room() + _SPARE, scanned), max_scan - scanned)
-        positions = source.window(last, at.until, wanted)
-        hydrated, undecoded = hydrate(positions)
+        places = source.window(last, at.until, wanted)
+        hydrated, undecoded = hydrate(places)
         if left_out:
             hydrated = [
-                None if position in left_out else item
-                for position, item in zip(positions, hydrated, strict=True)
+                None if place in left_out else item for place, item in zip(places, hydrated, strict=True)
             ]
         taken = lines.take(hydrated)
-        unreadable += len(undecoded.intersection(positions[:taken])) if undecoded else 0
+        unreadable += len(undecoded.intersection(places[:taken])) if undecoded else 0
         scanned += taken
-        last = positions[taken - 1] if taken else last
-        exhausted = taken == len(positions)
-        ended = exhausted and len(positions) < wanted
+        last = places[taken - 1] if taken else last
+        exhausted = taken == len(places)
+        ended = exhausted and len(places) < wanted
         if ended or not lines.room() or scanned >= max_scan:
             truncated = not ended and lines.room() > 0
             return Filled(tuple(lines.items), tuple(lines.positions), last, ended, truncated, unreadable)

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Generic
 
 from feedkit.fanout.rebuild import Timelines
-from feedkit.idset import EMPTY, single
+from feedkit.idset import single
 from feedkit.model import Assoc, Count, Item, Key, ProfilePage, User, UserCounts
 from feedkit.reading.feeds import FeedReader, Opened
-from feedkit.reading.sources import Source
+from feedkit.reading.sources import Empty, Selected, Source, Timelined
 from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
+from feedkit.storage.selections import Part
 from feedkit.visibility import LOGGED_OUT, Relations, Surface, Tie, no_relations, staff_relations
 
 
@@ -30,10 +31,11 @@ class Profile(Generic[Key]):
         author_key: Key,
         author_tag: int,
         *,
+        part: Part,
         cursor: object,
         limit: int,
     ) -> ProfilePage[Key]:
-        """A page of an author's posts.
+        """A page of one part of what an author published.
 
         An author whom feedkit has not met, and one who blocks or is blocked, look alike: nothing is told.
         """
@@ -42,7 +44,8 @@ class Profile(Generic[Key]):
             viewer_tag,
             author_id,
             author_key,
-            f"profile:{author_tag}",
+            f"profile:{author_tag}:{part}",
+            part=part,
             cursor=cursor,
             limit=limit,
         )
@@ -53,7 +56,7 @@ class Profile(Generic[Key]):
         """A page of an author's posts of every audience, whatever stands between them and others."""
         feed = f"staff-profile:{author_tag}"
         return self._page(
-            staff_relations, LOGGED_OUT, author_id, author_key, feed, cursor=cursor, limit=limit
+            staff_relations, LOGGED_OUT, author_id, author_key, feed, part=None, cursor=cursor, limit=limit
         )
 
     def _page(
@@ -64,11 +67,12 @@ class Profile(Generic[Key]):
         author_key: Key,
         feed: str,
         *,
+        part: Part | None,
         cursor: object,
         limit: int,
     ) -> ProfilePage[Key]:
         fields = self._reader.read(
-            feed, viewer_tag, cursor, limit, lambda: self._open(relations_now(), author_id)
+            feed, viewer_tag, cursor, limit, lambda: self._open(relations_now(), author_id, part)
         )
         relations, stranger = relations_now(), User(0, author_key)
         if author_id is None or _is_blocked(relations, author_id):
@@ -80,14 +84,17 @@ class Profile(Generic[Key]):
             **fields, user=user, counts=_counts(counts.get(author_id, {})), pinned=tuple(pinned)
         )
 
-    def _open(self, relations: Relations, author_id: int | None) -> Opened:
+    def _open(self, relations: Relations, author_id: int | None, part: Part | None) -> Opened:
         if author_id is None or _is_blocked(relations, author_id):
-            return Opened(Source(self._truth, LOGGED_OUT, EMPTY), no_relations(LOGGED_OUT), Surface.PROFILE)
-        whose_eyes = author_id if relations.staff else relations.viewer_id
-        outboxes = self._timelines.outboxes((author_id,))
-        return Opened(
-            Source(self._truth, whose_eyes, single(author_id), outboxes), relations, Surface.PROFILE
-        )
+            return Opened(Empty(), no_relations(LOGGED_OUT), Surface.PROFILE)
+        source = self._everything(author_id) if part is None else self._part(author_id, part)
+        return Opened(source, relations, Surface.PROFILE)
+
+    def _part(self, author_id: int, part: Part) -> Source:
+        return Selected(self._truth, lambda tx, span: self._truth.selections.part(tx, author_id, part, span))
+
+    def _everything(self, author_id: int) -> Source:
+        return Timelined(self._truth, author_id, single(author_id), self._timelines.outboxes((author_id,)))
 
     def _pinned(self, relations: Relations, author_id: int) -> list[Item[Key]]:
         """What the author has pinned, the newest post first, as far as the viewer may see it."""

@@ -1,19 +1,95 @@
 """Where the entries of a feed come from: timelines down to their floors, then truth, without a seam."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol, Self
 
 import attrs
 
+from feedkit.ids import MAX_ID
 from feedkit.idset import Ids
-from feedkit.storage.base import Timeline, Truth
+from feedkit.storage.base import Timeline, Truth, Tx
 from feedkit.storage.entries import newest_positions
+from feedkit.storage.selections import Span
 
 _SPARE = 16
 
 
+class Source(Protocol):
+    """The entries of one feed, for one read, each at a place of its own; a page begins with the highest.
+
+    Where the newest comes first, the place of an entry is its position.
+    """
+
+    def window(self, before: int, until: int, limit: int) -> list[int]:
+        """The highest `limit` places below `before` of what is newer than `until`; fewer only at the end.
+
+        Newer is what has a position above `until`, and for `newer_than` also what was published late.
+        """
+
+    def newer_than(self, since: int, mark: int) -> Self:
+        """The same feed, with what was published below `until` by events above `since`, up to `mark`."""
+
+
+class Empty:
+    """A feed without entries."""
+
+    def window(self, before: int, until: int, limit: int) -> list[int]:  # noqa: ARG002 - nothing to look for
+        """Nothing."""
+        return []
+
+    def newer_than(self, since: int, mark: int) -> "Empty":  # noqa: ARG002 - as above
+        """Nothing either."""
+        return self
+
+
 @attrs.frozen(slots=True, eq=False)
-class Source:
-    """The entries of one feed, for one read.
+class Selected:
+    """Entries that truth is asked for each time, newest first.
+
+    `late`, two numbers of events: the feed also brings what the events between them published below `until`.
+    """
+
+    truth: Truth
+    select: Callable[[Tx, Span], list[int]]
+    late: tuple[int, int] | None = None
+
+    def window(self, before: int, until: int, limit: int) -> list[int]:
+        """See `Source`."""
+        found = self._read(Span(before, until + 1, limit))
+        if self.late is not None:
+            late = self._read(Span(min(before, until + 1), 0, limit, self.late))
+            found = _merged(found, late)[:limit]
+        return found
+
+    def newer_than(self, since: int, mark: int) -> Self:
+        """See `Source`."""
+        return attrs.evolve(self, late=(since, mark))
+
+    def _read(self, span: Span) -> list[int]:
+        return self.truth.read(lambda tx: self.select(tx, span))
+
+
+class OldestFirst(Selected):
+    """As `Selected`, oldest first: places fall from `MAX_ID` as positions rise (see `turned`)."""
+
+    def window(self, before: int, until: int, limit: int) -> list[int]:
+        """See `Source`."""
+        after = turned(before)
+        found = self._read(Span(MAX_ID, max(after, until) + 1, limit))
+        if self.late is not None:
+            late = self._read(Span(until + 1, after + 1, limit, self.late))
+            found = sorted({*late, *found})[:limit]
+        return [turned(position) for position in found]
+
+
+def turned(place: int) -> int:
+    """The position at a place of a feed that begins with the oldest, and the place of a position."""
+    return MAX_ID - place
+
+
+@attrs.frozen(slots=True, eq=False)
+class Timelined:
+    """Entries of timelines, newest first.
 
     `inbox` may hold entries by anybody, and counts for posts of `authors`; all that is in `outboxes` counts.
     They are merged down to the highest of their floors; below it, `truth` is asked for posts of `authors`.
@@ -29,7 +105,7 @@ class Source:
     late: tuple[int, int] | None = None
 
     def window(self, before: int, until: int, limit: int) -> list[int]:
-        """The highest `limit` positions p with until < p < before; fewer only where there are no more."""
+        """See `Source`."""
         floor = max((timeline.floor for timeline in self._timelines()), default=0)
         lowest = max(floor, until + 1)
         found = _merged(self._delivered(before, lowest, limit), self._published(before, lowest, limit))[
@@ -41,8 +117,8 @@ class Source:
             found = _merged(found, self._late(self.late, min(before - 1, until), limit))[:limit]
         return found
 
-    def newer_than(self, since: int, mark: int) -> "Source":
-        """The same feed, with what was published below `until` by events above `since`, up to `mark`."""
+    def newer_than(self, since: int, mark: int) -> Self:
+        """See `Source`."""
         return attrs.evolve(self, late=(since, mark))
 
     def _timelines(self) -> Sequence[Timeline]:

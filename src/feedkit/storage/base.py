@@ -18,6 +18,7 @@ from feedkit.model import Assoc, Audience, Event, Post
 from feedkit.storage.engaging import CommentStore, EngagementStore
 from feedkit.storage.entries import Entries
 from feedkit.storage.lives import JournalStore, LifeStore, MediaStore
+from feedkit.storage.selections import SelectionStore
 from feedkit.visibility import Relations
 
 T = TypeVar("T")
@@ -70,6 +71,7 @@ class Truth(Protocol):
     lives: LifeStore
     media: MediaStore
     journals: JournalStore
+    selections: SelectionStore
     graph: "GraphStore"
     counts: "CountStore"
     engagement: EngagementStore
@@ -141,6 +143,9 @@ class UserStore(Protocol):
 
     def get_many(self, tx: Tx, user_ids: Sequence[int]) -> list[UserRow]:
         """The rows that exist, in any order."""
+
+    def with_handles(self, tx: Tx, handles: Sequence[str]) -> dict[str, int]:
+        """The ids of users by handle; nothing for a handle that nobody has, nor for one that several have."""
 
     def ids_after(self, tx: Tx, after: int, limit: int) -> list[int]:
         """Ids above `after`, ascending: a walk over everybody in steps."""

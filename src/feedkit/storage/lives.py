@@ -62,12 +62,6 @@ class MediaStore(Protocol):
     def update(self, tx: Tx, url: str, fields: Mapping[str, Any], after: int, limit: int) -> list[int]:
         """Change the first `limit` posts above `after` that show this URL; their ids, ascending."""
 
-    def positions(self, tx: Tx, column: str, value: str, *, before: int, floor: int, limit: int) -> list[int]:
-        """The newest `limit` posts that stand with such a medium, with floor <= position < before.
-
-        `column` is "url" or "content_hash".
-        """
-
 
 class JournalStore(Protocol):
     """What was asked for under which key, and what staff did."""

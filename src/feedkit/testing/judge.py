@@ -9,7 +9,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 from feedkit import Feed, Item, NotFound, Page
-from feedkit.testing.known import HOME, TOP, Known, Line, Surface, home, lines, newest_first, profile, texts
+from feedkit.testing.known import (
+    HOME,
+    REPLIES,
+    TOP,
+    Known,
+    Line,
+    Surface,
+    home,
+    lines,
+    newest_first,
+    profile,
+    replies,
+    texts,
+)
 from feedkit.testing.model import Model
 from feedkit.testing.walks import Walk
 
@@ -154,13 +167,16 @@ class Judge:
     def _surfaces(self) -> Iterator[Surface]:
         yield from (home(viewer) for viewer in self.model.users)
         for author in self.model.users:
-            yield from (profile(viewer, author) for viewer in (*self.model.users, None))
+            for viewer in (*self.model.users, None):
+                yield profile(viewer, author)
+                yield replies(viewer, author)
 
 
 def read(feed: Feed[str], surface: Surface, limit: int, cursor: str | None) -> Page[str]:
     """A page of any surface."""
     if surface.kind != HOME:
-        return feed.profile(surface.viewer, surface.of, limit=limit, cursor=cursor)
+        tab = "replies" if surface.kind == REPLIES else "posts"
+        return feed.profile(surface.viewer, surface.of, tab=tab, limit=limit, cursor=cursor)
     assert surface.viewer is not None, "nobody has no home"
     return feed.home(surface.viewer, limit=limit, cursor=cursor)
 

@@ -11,7 +11,7 @@ PUBLIC, UNLISTED, FOLLOWERS, FRIENDS, LIST, ONLY_ME = (
     "list",
     "only_me",
 )
-HOME, PROFILE = "home", "profile"
+HOME, PROFILE, REPLIES = "home", "profile", "replies of"
 TOP = 2**63
 """Above every position."""
 
@@ -61,8 +61,13 @@ def home(viewer: str) -> Surface:
 
 
 def profile(viewer: str | None, author: str) -> Surface:
-    """What an author published."""
+    """What an author published, but for answers."""
     return Surface(PROFILE, viewer, author)
+
+
+def replies(viewer: str | None, author: str) -> Surface:
+    """What an author answered to others."""
+    return Surface(REPLIES, viewer, author)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from feedkit.testing.known import (
     HOME,
     PROFILE,
     PUBLIC,
+    REPLIES,
     UNLISTED,
     Known,
     Surface,
@@ -73,7 +74,7 @@ class Model(People):
         """Whether a post is shown on such a surface, if it stands there at all."""
         if not self.may_see(surface.viewer, post):
             return False
-        return surface.kind == PROFILE or not self.muting(surface.viewer, post.author)
+        return surface.kind in (PROFILE, REPLIES) or not self.muting(surface.viewer, post.author)
 
     def belongs(self, surface: Surface, entry: Known) -> bool:
         """Whether an entry shows on this surface now: it, and what it shares."""
@@ -84,7 +85,7 @@ class Model(People):
         """Whether this surface is made of such entries."""
         if surface.kind == HOME:
             return surface.viewer == entry.author or self.following(surface.viewer, entry.author)
-        return entry.author == surface.of
+        return entry.author == surface.of and (entry.reply_to is not None) == (surface.kind == REPLIES)
 
     def shown(self, surface: Surface) -> list[Known]:
         """All entries of a surface, newest first."""

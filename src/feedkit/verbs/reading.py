@@ -1,8 +1,10 @@
 """Pages and single posts."""
 
-from feedkit.model import Item, Key, Page, ProfilePage
+from feedkit.model import Item, Key, Page, ProfilePage, ThreadPage
+from feedkit.storage.selections import Part
 from feedkit.verbs.base import Verbs
-from feedkit.writing.checks import checked_id
+from feedkit.writing.checks import checked_choice, checked_id, checked_int
+from feedkit.writing.entities import checked_tag
 
 
 class ReadingVerbs(Verbs[Key]):
@@ -23,18 +25,71 @@ class ReadingVerbs(Verbs[Key]):
         tag = runtime.directory.viewer_tag(viewer)
         return runtime.home.page(viewer_id, tag, cursor=cursor, limit=size)
 
+    def count_newer(self, viewer: Key, cursor: str, *, at_most: int = 100) -> int:
+        """How many lines of the viewer's home feed are newer than what they have seen, counted up to `at_most`.
+
+        `cursor` is the `newer_cursor` of a home page. What the viewer would not be shown is not counted.
+
+        Raises:
+            InvalidArgument: `at_most` is not 1..`max_scan`.
+            InvalidCursor: the cursor is no `newer_cursor` of this viewer's home feed.
+        """
+        runtime = self.runtime()
+        highest = checked_int("at_most", at_most, 1, self._settings.max_scan)
+        viewer_id = runtime.directory.find(viewer, "viewer")
+        tag = runtime.directory.viewer_tag(viewer)
+        return runtime.home.count_newer(viewer_id, tag, cursor=cursor, at_most=highest)
+
+    def thread(
+        self,
+        viewer: Key | None,
+        post_id: int | str,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> ThreadPage[Key]:
+        """A post, what it answers, and a page of the direct replies to it, the oldest first.
+
+        Raises like `home`, and NotFound where there is no such post that the viewer may see.
+        """
+        runtime, size, wanted = self.runtime(), self._page_limit(limit), checked_id("post_id", post_id)
+        tag = runtime.directory.viewer_tag(viewer)
+        return runtime.thread.page(runtime.viewer_id(viewer), tag, wanted, cursor=cursor, limit=size)
+
+    def tag(
+        self, viewer: Key | None, tag: str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[Key]:
+        """A page of what was published for everybody under a tag, newest first.
+
+        `tag` may be spelt in any way that comes to the same: "Python", "#python". Raises like `home`.
+        """
+        runtime, size, canonical = self.runtime(), self._page_limit(limit), checked_tag(tag)
+        viewer_tag = runtime.directory.viewer_tag(viewer)
+        return runtime.tag.page(runtime.viewer_id(viewer), viewer_tag, canonical, cursor=cursor, limit=size)
+
     def profile(
-        self, viewer: Key | None, author: Key, *, limit: int | None = None, cursor: str | None = None
+        self,
+        viewer: Key | None,
+        author: Key,
+        *,
+        tab: str = "posts",
+        limit: int | None = None,
+        cursor: str | None = None,
     ) -> ProfilePage[Key]:
-        """A page of what an author published, as the viewer may see it. Raises like `home`."""
+        """A page of what an author published, as the viewer may see it, newest first.
+
+        `tab` is "posts" (everything but replies: posts, reposts and quotes), "replies", or "media" (whatever
+        has pictures, films or sounds). Raises like `home`.
+        """
         runtime, size = self.runtime(), self._page_limit(limit)
-        directory = runtime.directory
+        part, directory = checked_choice("tab", tab, Part), runtime.directory
         return runtime.profile.page(
             runtime.viewer_id(viewer),
             directory.viewer_tag(viewer),
             directory.find(author, "author"),
             author,
             directory.viewer_tag(author),
+            part=part,
             cursor=cursor,
             limit=size,
         )

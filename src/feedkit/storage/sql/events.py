@@ -174,6 +174,16 @@ class SqlEvents:
         return events.delete().where(events.c.id.in_(old))
 
 
+def published_by_events(events: sa.Table, dialect: Dialect) -> Any:
+    """The positions that events above number `:above`, up to `:up_to`, published."""
+    number = events.c.id if dialect.numbers_at_insert else events.c.number
+    return sa.select(events.c.position).where(
+        events.c.kind == EventKind.POST_PUBLISHED.value,
+        number > sa.bindparam("above"),
+        number <= sa.bindparam("up_to"),
+    )
+
+
 def _encode(event: Event) -> bytes | None:
     if event.kind not in OF_POSTS and not event.detail and not event.about:
         return None

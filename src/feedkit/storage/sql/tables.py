@@ -5,6 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedkit.model import PostStatus
+from feedkit.storage.selections import Part
 
 SCHEMA_VERSION = 2
 
@@ -16,6 +17,15 @@ def posts_that_stand(posts: sa.FromClause) -> Any:
     """Published and not deleted; spelt with constants, so that planners know the index that is made for it."""
     published = posts.c.status == sa.literal_column(f"'{PostStatus.PUBLISHED.value}'")
     return published & posts.c.deleted_at.is_(None)
+
+
+def parts_of_profiles(posts: sa.FromClause) -> dict[Part, Any]:
+    """What belongs to each part, spelt with constants, since each has an index of its own."""
+    return {
+        Part.POSTS: posts.c.reply_to.is_(None),
+        Part.REPLIES: posts.c.reply_to.is_not(None),
+        Part.MEDIA: posts.c.media_count > sa.literal_column("0"),
+    }
 
 
 class Tables:
@@ -71,6 +81,8 @@ class Tables:
             sa.Column("private", sa.SmallInteger, nullable=False, server_default="0"),
             sa.Column("suspended_until", _Ms),
         )
+        has_handle = self.users.c.handle.is_not(None)
+        self._index(self.users, "handle", sqlite_where=has_handle, postgresql_where=has_handle)
         self.associations = self._table(
             "associations",
             sa.Column("id1", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -124,6 +136,13 @@ class Tables:
         self._index(
             self.posts, "author_id", "position", "audience", sqlite_where=stands, postgresql_where=stands
         )
+        for part, belongs in parts_of_profiles(self.posts).items():
+            theirs = stands & belongs
+            self._index(
+                self.posts, "author_id", "position", of=part, sqlite_where=theirs, postgresql_where=theirs
+            )
+        reposted = stands & self.posts.c.repost_of.is_not(None)
+        self._index(self.posts, "repost_of", "author_id", sqlite_where=reposted, postgresql_where=reposted)
         for other in ("reply_to", "repost_of", "quote_of"):
             names_one = self.posts.c[other].is_not(None)
             self._index(self.posts, other, "position", sqlite_where=names_one, postgresql_where=names_one)
@@ -247,6 +266,6 @@ class Tables:
         table: sa.Table = sa.Table(self._prefix + name, self.metadata, *args, **kwargs)
         return table
 
-    def _index(self, table: sa.Table, *columns: str, **options: Any) -> sa.Index:
-        name = f"{table.name}_by_{'_'.join(columns)}"
+    def _index(self, table: sa.Table, *columns: str, of: str = "", **options: Any) -> sa.Index:
+        name = f"{table.name}_{of}_by_{'_'.join(columns)}" if of else f"{table.name}_by_{'_'.join(columns)}"
         return sa.Index(name, *(table.c[column] for column in columns), **options)

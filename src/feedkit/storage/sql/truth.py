@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from feedkit.errors import ConfigurationError, KeyTypeMismatch, SchemaMissing
 from feedkit.settings import Settings
-from feedkit.storage import base, engaging, lives
+from feedkit.storage import base, engaging, lives, selections
 from feedkit.storage.sql.comments import SqlComments
 from feedkit.storage.sql.counts import SqlCounts
 from feedkit.storage.sql.database import Database
@@ -23,6 +23,7 @@ from feedkit.storage.sql.posts import SqlPosts
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.pulled import SqlPulled
 from feedkit.storage.sql.schema import Schema
+from feedkit.storage.sql.selections import SqlSelections
 from feedkit.storage.sql.tables import SCHEMA_VERSION, Tables
 from feedkit.storage.sql.users import SqlUsers
 
@@ -48,6 +49,7 @@ class SqlTruth:
         self.lives: lives.LifeStore = SqlLives(*both, posts)
         self.media: lives.MediaStore = SqlMedia(*both)
         self.journals: lives.JournalStore = SqlJournals(*both)
+        self.selections: selections.SelectionStore = SqlSelections(*both)
         self.graph: base.GraphStore = SqlGraph(*both)
         self.counts: base.CountStore = SqlCounts(*both)
         self.engagement: engaging.EngagementStore = SqlEngagement(*both)

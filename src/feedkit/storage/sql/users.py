@@ -20,7 +20,7 @@ class SqlUsers:
 
     def __init__(self, tables: Tables, dialect: Dialect) -> None:
         users = tables.users
-        self._bind = dialect.bind_ids
+        self._bind, self._bind_texts = dialect.bind_ids, dialect.bind_texts
         self._by_key = dialect.prepare(sa.select(users.c.id).where(users.c.key == sa.bindparam("of_key")))
         mine = users.c.id == sa.bindparam("user_id")
         self._patch = {
@@ -31,6 +31,11 @@ class SqlUsers:
         self._add = dialect.prepare(new.on_conflict_do_nothing())
         whole = sa.select(*columns(users, _ROW))
         self._by_id = dialect.prepare(whole.where(dialect.is_in(users.c.id, "ids")))
+        one_of_each = sa.select(users.c.handle, sa.func.min(users.c.id)).where(
+            dialect.is_in_texts(users.c.handle, "handles")
+        )
+        alone = sa.func.count() == sa.literal_column("1")
+        self._with_handles = dialect.prepare(one_of_each.group_by(users.c.handle).having(alone))
         after = sa.select(users.c.id).where(users.c.id > sa.bindparam("after"))
         self._after = dialect.prepare(after.order_by(users.c.id).limit(sa.bindparam("at_most")))
 
@@ -54,6 +59,9 @@ class SqlUsers:
 
     def get_many(self, tx: Tx, user_ids: Sequence[int]) -> list[UserRow]:
         return [UserRow(*row) for row in self._by_id.rows(tx, {"ids": self._bind(user_ids)})]
+
+    def with_handles(self, tx: Tx, handles: Sequence[str]) -> dict[str, int]:
+        return dict(self._with_handles.rows(tx, {"handles": self._bind_texts(handles)}))
 
     def ids_after(self, tx: Tx, after: int, limit: int) -> list[int]:
         return self._after.column(tx, {"after": after, "at_most": limit})

@@ -20,10 +20,12 @@ _LOCK_TIMEOUT = "3s"
 _Ms = sa.BigInteger
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _OTHERS = ("reply_to", "repost_of", "quote_of")
+_STANDS = "status = 'published' AND deleted_at IS NULL"
+_PARTS = {"posts": "reply_to IS NULL", "replies": "reply_to IS NOT NULL", "media": "media_count > 0"}
 _UNFINISHED = sa.text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid")
 
-_Index = tuple[str, list[str], str | None]
-"""Table, columns, and which rows."""
+_Index = tuple[str, str, list[str], str | None]
+"""Name, table, columns, and which rows."""
 
 
 def upgrade(op: Operations, namespace: str) -> None:
@@ -148,17 +150,23 @@ def _add_journals(op: Operations, namespace: str) -> None:
 
 def _change_indexes(op: Operations, namespace: str) -> None:
     """Those of tables that hold rows already. On PostgreSQL beside whoever writes, which no transaction can do."""
-    posts, links = f"{namespace}_posts", f"{namespace}_associations"
+    posts, links, users = (f"{namespace}_{name}" for name in ("posts", "associations", "users"))
     new: list[_Index] = [
-        *((posts, [other, "position"], f"{other} IS NOT NULL") for other in _OTHERS),
-        (posts, ["scheduled_at"], "scheduled_at IS NOT NULL"),
-        (posts, ["author_id", "id"], "status = 'draft'"),
-        (links, ["id1", "kind", "time", "id2"], None),
+        *(_named(posts, [other, "position"], f"{other} IS NOT NULL") for other in _OTHERS),
+        *(
+            _named(posts, ["author_id", "position"], f"{_STANDS} AND {belongs}", of=part)
+            for part, belongs in _PARTS.items()
+        ),
+        _named(posts, ["repost_of", "author_id"], f"{_STANDS} AND repost_of IS NOT NULL"),
+        _named(posts, ["scheduled_at"], "scheduled_at IS NOT NULL"),
+        _named(posts, ["author_id", "id"], "status = 'draft'"),
+        _named(links, ["id1", "kind", "time", "id2"], None),
+        _named(users, ["handle"], "handle IS NOT NULL"),
     ]
     old = (f"{links}_by_id1_kind_time", links)
     if not _is_postgres(op):
-        for table, columns, where in new:
-            op.create_index(_name(table, columns), table, columns, sqlite_where=where and sa.text(where))
+        for name, table, columns, where in new:
+            op.create_index(name, table, columns, sqlite_where=where and sa.text(where))
         op.drop_index(*old)
         return
     with op.get_context().autocommit_block():
@@ -167,8 +175,9 @@ def _change_indexes(op: Operations, namespace: str) -> None:
         op.drop_index(*old, if_exists=True, postgresql_concurrently=True)
 
 
-def _build_beside_writers(op: Operations, table: str, columns: list[str], where: str | None) -> None:
-    name = _name(table, columns)
+def _build_beside_writers(
+    op: Operations, name: str, table: str, columns: list[str], where: str | None
+) -> None:
     if op.get_bind().scalar(_UNFINISHED, {"name": name}):
         op.drop_index(name, table, postgresql_concurrently=True)
     op.create_index(
@@ -215,6 +224,10 @@ def _add_column(op: Operations, table: str, column: sa.Column[Any]) -> None:
 
 def _index(op: Operations, table: str, *columns: str, unique: bool = False) -> None:
     op.create_index(_name(table, columns), table, list(columns), unique=unique, if_not_exists=True)
+
+
+def _named(table: str, columns: list[str], where: str | None, *, of: str = "") -> _Index:
+    return _name(f"{table}_{of}" if of else table, columns), table, columns, where
 
 
 def _name(table: str, columns: Sequence[str]) -> str:
