@@ -141,6 +141,9 @@ class UserStore(Protocol):
     def patch(self, tx: Tx, user_id: int, fields: Mapping[str, str | int | None]) -> None:
         """Change the given columns of one user."""
 
+    def get(self, tx: Tx, user_id: int) -> UserRow | None:
+        """One row, quicker than as one of many."""
+
     def get_many(self, tx: Tx, user_ids: Sequence[int]) -> list[UserRow]:
         """The rows that exist, in any order."""
 

@@ -17,8 +17,8 @@ class Standing:
 
     def check(self, tx: Tx, user_id: int, argument: str = "author") -> None:
         """Raises Forbidden for a user who is suspended now."""
-        for row in self._truth.users.get_many(tx, (user_id,)):
-            if not takes_part(self._directory.user(row), self._clock.now_ms()):
-                raise Forbidden(
-                    f"{argument} is suspended and can add nothing until reinstated", argument=argument
-                )
+        row = self._truth.users.get(tx, user_id)
+        if row is not None and not takes_part(self._directory.user(row), self._clock.now_ms()):
+            raise Forbidden(
+                f"{argument} is suspended and can add nothing until reinstated", argument=argument
+            )

@@ -30,6 +30,7 @@ class SqlUsers:
         new = dialect.insert(users, ["id", "key", "status", "created_at"])
         self._add = dialect.prepare(new.on_conflict_do_nothing())
         whole = sa.select(*columns(users, _ROW))
+        self._one = dialect.prepare(whole.where(mine))
         self._by_id = dialect.prepare(whole.where(dialect.is_in(users.c.id, "ids")))
         one_of_each = sa.select(users.c.handle, sa.func.min(users.c.id)).where(
             dialect.is_in_texts(users.c.handle, "handles")
@@ -56,6 +57,10 @@ class SqlUsers:
     def patch(self, tx: Tx, user_id: int, fields: Mapping[str, str | int | None]) -> None:
         for name, value in fields.items():
             self._patch[name].run(tx, {"user_id": user_id, "new_value": value})
+
+    def get(self, tx: Tx, user_id: int) -> UserRow | None:
+        row = self._one.first(tx, {"user_id": user_id})
+        return None if row is None else UserRow(*row)
 
     def get_many(self, tx: Tx, user_ids: Sequence[int]) -> list[UserRow]:
         return [UserRow(*row) for row in self._by_id.rows(tx, {"ids": self._bind(user_ids)})]
