@@ -361,3 +361,27 @@ def test_a_length_may_reach_its_limit() -> None:
         LimitExceeded, match="at most 5 ids, got 6; shorten it, or raise the setting batch_max"
     ):
         check_length("ids", 6, 5, "ids", "batch_max")
+
+
+# digests
+
+
+def test_the_digest_of_some_content_never_changes() -> None:
+    """Keys outlive a deployment: what newer code makes of the same call has to be the same."""
+    media = [{"url": "x", "alt_text": "y"}]
+    made = draft(text="hi", media=media, extra={"b": 1, "a": [2]}, ref="r", audience="followers")
+    assert made.digest().hex() == "616848f857f696e57e3538916dd322ee"
+    assert made.digest() == draft(**{**_said(made), "extra": {"a": [2], "b": 1}}).digest()
+    assert draft().digest().hex() == "2afb9b83f9314e5d029766197f539792"
+
+
+@pytest.mark.parametrize(
+    "other", [{"text": "ho"}, {"extra": {"a": 2}}, {"media": [{"url": "y"}]}, {"ref": None}, {"reply_to": 5}]
+)
+def test_other_content_has_another_digest(other: dict[str, Any]) -> None:
+    same: dict[str, Any] = {"text": "hi", "extra": {"a": 1}, "media": [{"url": "x"}], "ref": "r"}
+    assert draft(**same).digest() == draft(**same).digest() != draft(**{**same, **other}).digest()
+
+
+def _said(made: Draft) -> dict[str, Any]:
+    return {"text": made.text, "media": list(made.media), "ref": made.ref, "audience": str(made.audience)}
