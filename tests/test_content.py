@@ -472,6 +472,7 @@ def test_pins_stand_on_the_first_page_of_a_profile_for_whoever_may_see_them(feed
     assert [item.post.id for item in page.pinned] == [friends.id, posts[0].id]
     assert len(page.items) == 2
     assert feed.profile("bob", "ada", limit=2, cursor=page.next_cursor).pinned == ()
+    assert feed.profile("bob", "ada", tab="media").pinned == ()
     assert [item.post.id for item in feed.profile(None, "ada").pinned] == [posts[0].id]
     feed.block("ada", "bob")
     assert feed.profile("bob", "ada").pinned == ()

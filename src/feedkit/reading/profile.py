@@ -79,7 +79,8 @@ class Profile(Generic[Key]):
             return ProfilePage(**fields, user=stranger, counts=UserCounts())
         user = self._readthrough.users((author_id,)).get(author_id, stranger)
         counts = self._truth.read(lambda tx: self._truth.counts.get_many(tx, (author_id,)))
-        pinned = self._pinned(relations, author_id) if cursor is None else ()
+        shows_pins = cursor is None and part in (None, Part.POSTS)
+        pinned = self._pinned(relations, author_id) if shows_pins else ()
         return ProfilePage(
             **fields, user=user, counts=_counts(counts.get(author_id, {})), pinned=tuple(pinned)
         )
