@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+import attrs
+
 from feedkit.cursor import CursorCodec, CursorKey
 from feedkit.errors import FeedkitError, SchemaMissing
 from feedkit.fanout.delivery import Delivery
@@ -57,14 +59,19 @@ logger = logging.getLogger(__name__)
 
 
 class Runtime(Generic[Key]):
-    """One process's connections, caches, timelines and place in the log."""
+    """One process's connections, caches, timelines and place in the log.
 
-    def __init__(self, wiring: Wiring[Key]) -> None:
+    `truth` and `minting` are its own unless they are given.
+    """
+
+    def __init__(
+        self, wiring: Wiring[Key], truth: SqlTruth | None = None, minting: Minting | None = None
+    ) -> None:
         settings, clock = wiring.settings, wiring.clock
         self._wiring = wiring
         self.settings = settings
-        self.truth = truth = SqlTruth(wiring.target, wiring.namespace, settings)
-        self.minting = Minting(truth, clock, settings.lease_ms)
+        self.truth = truth = truth or SqlTruth(wiring.target, wiring.namespace, settings)
+        self.minting = minting or Minting(truth, clock, settings.lease_ms)
         self.directory = Directory(
             wiring.key,
             truth,
@@ -132,7 +139,21 @@ class Runtime(Generic[Key]):
 
     def change(self, change: Callable[[Tx | None], T], connection: Any) -> T:
         """Make a change in a transaction of its own, or as one savepoint of the host's."""
-        return change(None) if connection is None else self.truth.join(connection, change)
+        if connection is not None:
+            return self.truth.join(connection, change)
+        if self._wiring.ambient is None:
+            return change(None)
+        with self._wiring.ambient() as found:
+            return change(None) if found is None else self.truth.join(found, change)
+
+    def inside(self, connection: object, *, alone: bool) -> "Runtime[Key]":
+        """A runtime for one verb that sees what a transaction of the host's sees; nothing of it is kept.
+
+        Everything is built from truth, as for a reader who has just come. See `storage.sql.inside` for `alone`.
+        """
+        wiring = attrs.evolve(self._wiring, deliver="inline")
+        truth = self.truth.inside(connection, alone=alone)
+        return Runtime(wiring, truth, None if alone else self.minting)
 
     def viewer_id(self, viewer: Key | None) -> int | None:
         """The id of a viewer; None where nobody is logged in, and for somebody whom feedkit has not met."""

@@ -1,6 +1,8 @@
 """What a host asked for in `connect`, checked. It holds nothing open."""
 
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Generic
 
 import attrs
@@ -28,6 +30,8 @@ class Wiring(Generic[Key]):
     settings: Settings
     clock: Clock
     deliver: str
+    ambient: Callable[[], AbstractContextManager[Any]] | None = None
+    """Gives the host's connection that a verb joins which was told none, or None for none of the host's."""
 
 
 def wire(

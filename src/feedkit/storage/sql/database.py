@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
+import attrs
 import sqlalchemy as sa
 
 from feedkit.errors import ConfigurationError, InvalidArgument, SchemaMissing, Unavailable
@@ -18,6 +19,17 @@ from feedkit.storage.sql.watch import SqliteWatch
 
 T = TypeVar("T")
 MEMORY_URL = "memory://"
+
+
+@attrs.frozen
+class Connector:
+    """How a host connects to PostgreSQL, by way of psycopg; each call opens a connection that nobody else uses.
+
+    Where it is not `pooled`, none stays open for longer than the work that needs it.
+    """
+
+    connect: Callable[[], Any]
+    pooled: bool = True
 
 
 class _Reads(threading.local):
@@ -31,7 +43,9 @@ class Database:
     used by one thread at a time.
     """
 
-    def __init__(self, target: "str | sa.URL | sa.Engine", namespace: str, settings: Settings) -> None:
+    def __init__(
+        self, target: "str | sa.URL | sa.Engine | Connector", namespace: str, settings: Settings
+    ) -> None:
         self._settings = settings
         self._owned = not isinstance(target, sa.Engine)
         self.engine = target if isinstance(target, sa.Engine) else _open(target, settings)
@@ -195,7 +209,10 @@ class Database:
         return error
 
 
-def _open(target: "str | sa.URL", settings: Settings) -> sa.Engine:
+def _open(target: "str | sa.URL | Connector", settings: Settings) -> sa.Engine:
+    if isinstance(target, Connector):
+        pool = None if target.pooled else sa.NullPool
+        return sa.create_engine("postgresql+psycopg://", creator=target.connect, poolclass=pool)
     if str(target) == MEMORY_URL:
         engine = sa.create_engine(
             "sqlite://", poolclass=sa.StaticPool, connect_args={"check_same_thread": False}

@@ -95,6 +95,10 @@ class Dialect(ABC):
     def reading(self, engine: sa.Engine) -> AbstractContextManager[Tx]:
         """A connection for reading; each statement sees what was committed before it."""
 
+    @abstractmethod
+    def is_in_transaction(self, tx: Tx) -> bool:
+        """Whether a transaction is open, or a statement would open one."""
+
     isolation_joined: str
     """The isolation level in which a host's transaction is joined."""
 
@@ -219,6 +223,9 @@ class SqliteDialect(Dialect):
         except sqlite3.Error as error:
             raise translated(error, self._sa_dialect, tx, sql) from error
 
+    def is_in_transaction(self, tx: Tx) -> bool:
+        return bool(tx.raw.in_transaction)
+
     def isolation(self) -> sa.ColumnElement[str]:
         return sa.literal_column(f"'{self.isolation_joined}'", sa.Text)
 
@@ -286,6 +293,9 @@ class PostgresDialect(Dialect):
         with engine.connect() as connection:
             # No BEGIN and no ROLLBACK: one round trip instead of three.
             yield tx_of(connection.execution_options(isolation_level="AUTOCOMMIT"))
+
+    def is_in_transaction(self, tx: Tx) -> bool:
+        return not tx.raw.autocommit
 
     def isolation(self) -> sa.ColumnElement[str]:
         return sa.func.current_setting("transaction_isolation", type_=sa.Text)

@@ -145,10 +145,7 @@ class DriversConnection(HostConnection):
 
 
 class Joining:
-    """Runs work inside transactions of the host's.
-
-    `install_id` tells which database this feed keeps truth in.
-    """
+    """Runs work inside transactions of the host's."""
 
     def __init__(self, sa_dialect: sa.Dialect, dialect: Dialect, meta: sa.Table) -> None:
         self._sa_dialect, self._dialect = sa_dialect, dialect
@@ -156,8 +153,11 @@ class Joining:
         self._where = dialect.prepare(of_install)
         self._take_write_lock = dialect.prepare(meta.delete().where(meta.c.name.is_(None)))
 
-    def run(self, connection: object, work: Callable[[Tx], T], install_id: str) -> T:
-        """Run `work` as one savepoint. Raises InvalidArgument where `connection` cannot be joined."""
+    def run(self, connection: object, work: Callable[[Tx], T], install_id: str | None = None) -> T:
+        """Run `work` as one savepoint. Raises InvalidArgument where `connection` cannot be joined.
+
+        `install_id` tells which database it has to be; None where the connection itself defines that.
+        """
         host = host_connection(connection)
         with self._statements(host) as tx:
             host.check()
@@ -165,8 +165,26 @@ class Joining:
                 self._check_place(tx, install_id)
                 return work(tx)
 
+    def read(self, connection: object, work: Callable[[Tx], T]) -> T:
+        """Run `work`, which only reads; a transaction that is open goes on whatever comes of it."""
+        with self.reading(connection) as tx:
+            if not self._dialect.is_in_transaction(tx):
+                return work(tx)
+            with DriversConnection(tx.raw).savepoint(tx):
+                return work(tx)
+
+    def write(self, connection: object, work: Callable[[Tx], T]) -> T:
+        """Run `work` as a savepoint that the host is not told of, or on SQLite in a transaction if there is none."""
+        with self.reading(connection) as tx:
+            if self._dialect.is_in_transaction(tx):
+                with DriversConnection(tx.raw).savepoint(tx):
+                    return work(tx)
+            with tx.raw:  # commits, or rolls back
+                tx.raw.execute("BEGIN IMMEDIATE")
+                return work(tx)
+
     def reading(self, connection: object) -> AbstractContextManager[Tx]:
-        """A connection of the host's as it is, for reading."""
+        """A connection of the host's as it is."""
         return self._statements(host_connection(connection))
 
     @contextmanager
@@ -190,7 +208,7 @@ class Joining:
                 "database"
             )
 
-    def _check_place(self, tx: Tx, install_id: str) -> None:
+    def _check_place(self, tx: Tx, install_id: str | None) -> None:
         try:
             if self._dialect.name == "sqlite":
                 # Before anything is read: who reads first and writes then is refused if others wrote in between.
@@ -200,7 +218,7 @@ class Joining:
             if error.orig is None or not self._dialect.is_schema_missing(error.orig):
                 raise
             found = None
-        if found is None or found[0] != install_id:
+        if found is None or found[0] != (install_id or found[0]):
             raise _refused(
                 "is to another database than this feed's; pass a connection to the database (and schema) where "
                 "feedkit's tables are"

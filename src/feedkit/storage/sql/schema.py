@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from feedkit.errors import ConfigurationError, SchemaMissing
 from feedkit.storage.sql.database import Database
 from feedkit.storage.sql.dialects import tx_of
+from feedkit.storage.sql.inside import Inside
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.tables import SCHEMA_VERSION, Tables
 
@@ -18,7 +19,7 @@ _FIRST = 1
 class Schema:
     """The tables of one namespace as a whole."""
 
-    def __init__(self, tables: Tables, database: Database) -> None:
+    def __init__(self, tables: Tables, database: Database | Inside) -> None:
         self._tables, self._database = tables, database
 
     def migrate(self, check: Callable[[dict[str, str]], None], found: Callable[[Tx], None]) -> None:

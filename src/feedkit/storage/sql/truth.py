@@ -1,19 +1,22 @@
 """The SQL driver of truth: one engine, one transaction at a time, one small store per noun."""
 
+import copy
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from feedkit.errors import ConfigurationError, KeyTypeMismatch, SchemaMissing
+from feedkit.model import Event, EventKind
 from feedkit.settings import Settings
 from feedkit.storage import base, engaging, lives, selections
 from feedkit.storage.sql.comments import SqlComments
 from feedkit.storage.sql.counts import SqlCounts
-from feedkit.storage.sql.database import Database
+from feedkit.storage.sql.database import Connector, Database
 from feedkit.storage.sql.engagement import SqlEngagement
 from feedkit.storage.sql.events import SqlEvents
 from feedkit.storage.sql.graph import SqlGraph
+from feedkit.storage.sql.inside import Inside
 from feedkit.storage.sql.install import SqlInstall, SqlNodes
 from feedkit.storage.sql.joining import Joining
 from feedkit.storage.sql.journals import SqlJournals
@@ -34,12 +37,14 @@ class SqlTruth:
     """See `feedkit.storage.base.Truth`.
 
     Args:
-        target: a database URL, `memory://`, or the host's own Engine.
+        target: a database URL, `memory://`, a Connector, or the host's own Engine.
         namespace: prefix of every table name.
         settings: retries, time-outs and SQLite's `synchronous`.
     """
 
-    def __init__(self, target: "str | sa.URL | sa.Engine", namespace: str, settings: Settings) -> None:
+    def __init__(
+        self, target: "str | sa.URL | sa.Engine | Connector", namespace: str, settings: Settings
+    ) -> None:
         self._database = Database(target, namespace, settings)
         self._tables = Tables(namespace)
         both = (self._tables, self._database.dialect)
@@ -59,21 +64,30 @@ class SqlTruth:
         self.nodes: base.NodeStore = SqlNodes(*both)
         self._install = SqlInstall(*both)
         self.install: base.InstallStore = self._install
-        self._schema = Schema(self._tables, self._database)
-        self.drop = self._schema.drop
-        self.read = self._database.read
-        self.times_read = self._database.times_read
-        self.write = self._database.write
-        self.try_write = self._database.try_write
-        self.version = self._database.version
-        self.close = self._database.close
-        self.before_fork = self._database.before_fork
-        self.after_fork = self._database.after_fork
-        self.forget = self._database.forget
-
-        self.one_writer = self.embedded
         self._joining = Joining(self._database.engine.dialect, self._database.dialect, self._tables.meta)
         self._install_id: str | None = None
+        self._run_on(self._database)
+        self.one_writer = self.embedded
+
+    def _run_on(self, database: Database | Inside) -> None:
+        self._schema = Schema(self._tables, database)
+        self.drop = self._schema.drop
+        self.read = database.read
+        self.times_read = database.times_read
+        self.write = database.write
+        self.try_write = database.try_write
+        self.version = database.version
+        self.close = database.close
+        self.before_fork = database.before_fork
+        self.after_fork = database.after_fork
+        self.forget = database.forget
+
+    def inside(self, connection: object, *, alone: bool) -> "SqlTruth":
+        """The same truth as a transaction of the host's sees it; see `Inside`."""
+        truth = copy.copy(self)
+        truth._run_on(Inside(self._database, self._joining, connection, alone=alone))
+        truth.one_writer = self.embedded or alone  # then nothing is done on a second connection
+        return truth
 
     @property
     def embedded(self) -> bool:
@@ -91,6 +105,22 @@ class SqlTruth:
             check=lambda facts: check_key_type(facts, key_type),
             found=lambda tx: self._found(tx, key_type, now_ms),
         )
+
+    def empty(self, now_ms: int) -> None:
+        """Remove everybody and everything, but not what the install is and which ids were used."""
+        self.write(lambda tx: self._empty(tx, now_ms))
+
+    def _empty(self, tx: Tx, now_ms: int) -> None:
+        self.events.append(tx, Event(EventKind.IMPORTED, 0, 0, now_ms))  # who holds anything drops it
+        self.events.number_new(tx)
+        events = self._tables.events
+        number = events.c.id if self.events.numbers_at_insert else events.c.number
+        older = events.delete().where(number < sa.bindparam("last"))
+        self._database.dialect.prepare(older).run(tx, {"last": self.events.last_number(tx)})
+        kept = {events, self._tables.meta, self._tables.secrets, self._tables.nodes}
+        for table in self._tables.metadata.sorted_tables:
+            if table not in kept:
+                self._database.dialect.prepare(table.delete()).run(tx)
 
     def _found(self, tx: Tx, key_type: str, now_ms: int) -> None:
         self._database.dialect.lock(tx, "migrate")

@@ -1,0 +1,1 @@
+"""None: feedkit makes its own tables. Django announces migrations only to apps that have this file."""

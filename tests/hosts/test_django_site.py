@@ -1,0 +1,58 @@
+"""`feedkit.django` in a real site: its own tests, and a suite of ours, under Django's test runner."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.hosts.django_databases import database
+from tests.hosts.run_site import manage
+
+KINDS = ["sqlite in memory", "sqlite file", "postgres", "postgres, pooled", "postgres, persistent"]
+
+
+@pytest.fixture(params=KINDS)
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """An entry of DATABASES; the database in it is empty."""
+    if request.param.startswith("sqlite"):
+        found = database(f"sqlite:///{tmp_path / 'site.db'}")
+        return found | ({"TEST": {"NAME": str(tmp_path / "test.db")}} if "file" in request.param else {})
+    url = request.getfixturevalue("postgres_database")
+    if request.param == "postgres, persistent":
+        return database(url) | {"CONN_MAX_AGE": None}
+    return database(url, **({"pool": True} if "pooled" in request.param else {}))
+
+
+@pytest.fixture
+def migrated(settings: dict[str, Any]) -> dict[str, Any]:
+    """The same after `manage.py migrate`."""
+    run = manage("migrate", "--verbosity", "0", database=settings)
+    assert run.returncode == 0, run.stderr
+    return settings
+
+
+def test_the_tests_of_the_site_pass(settings: dict[str, Any]) -> None:
+    run = manage("test", "social", database=settings)
+    assert run.returncode == 0, run.stderr
+    assert "Ran 4 tests" in run.stderr
+
+
+def test_our_suite_passes_under_its_runner(settings: dict[str, Any]) -> None:
+    run = manage("test", "test_hosted", database=settings)
+    assert run.returncode == 0, run.stderr
+    assert "OK" in run.stderr
+
+
+def test_our_suite_passes_in_parallel(settings: dict[str, Any]) -> None:
+    run = manage("test", "test_hosted", "--parallel", "2", database=settings)
+    assert run.returncode == 0, run.stderr
+
+
+def test_migrate_makes_the_tables(migrated: dict[str, Any]) -> None:
+    run = manage("feedkit", "check", database=migrated)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["ok"] is True
+    assert (
+        json.loads(manage("feedkit", "drain", "--max-seconds", "5", database=migrated).stdout)["done"] is True
+    )
