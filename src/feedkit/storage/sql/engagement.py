@@ -6,12 +6,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedkit.idset import Ids
-from feedkit.model import Assoc, Count, Own
+from feedkit.model import Assoc, Audience, Count, Own
 from feedkit.storage.base import COUNTED, REACTED, REACTED_BY
 from feedkit.storage.engaging import Mark
 from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.prepared import Tx
-from feedkit.storage.sql.tables import Tables
+from feedkit.storage.sql.tables import Tables, posts_that_stand
 
 _NAMING = {Count.REPLIES: "reply_to", Count.REPOSTS: "repost_of", Count.QUOTES: "quote_of"}
 _ANSWERS = "answers"
@@ -104,7 +104,7 @@ def _of_people(tables: Tables, dialect: Dialect) -> Any:
     What was done to an object is gone through, and not all that these people ever did: `+ 0` keeps planners
     from the latter, which has no bound.
     """
-    links, comments, posts, counts = tables.associations, tables.comments, tables.posts, tables.counts
+    links, comments, posts = tables.associations, tables.comments, tables.posts
     commented = (comments.c.deleted_at.is_(None), dialect.is_in(comments.c.author_id + 0, "people"))
     reacted = sa.literal(REACTED) + sa.func.substr(links.c.kind, len(REACTED_BY) + 1)
     parts = [
@@ -125,14 +125,26 @@ def _of_people(tables: Tables, dialect: Dialect) -> Any:
     for kind, column in _NAMING.items():
         other = posts.c[column]
         parts.append(
-            _rows(other, sa.literal(kind.value))
-            .join(counts, counts.c.object_id == posts.c.id)
-            .where(counts.c.kind == COUNTED, counts.c.value > 0)
-            .where(dialect.is_in(other, kind.value), dialect.is_in(posts.c.author_id + 0, "people"))
+            _rows(other, sa.literal(kind.value)).where(
+                dialect.is_in(other, kind.value),
+                dialect.is_in(posts.c.author_id + 0, "people"),
+                _is_counted(tables),
+            )
         )
     all_of_it = sa.union_all(*parts).subquery("all_of_it")
     by = (all_of_it.c.object_id, all_of_it.c.kind)
     return sa.select(*by, sa.func.count()).group_by(*by)
+
+
+def _is_counted(tables: Tables) -> Any:
+    """Of a post, by what it is now: whoever applies the log may not have come to it yet."""
+    posts, counts, users = tables.posts, tables.counts, tables.users
+    everybody = [posts.c.audience == one for one in (Audience.PUBLIC.value, Audience.UNLISTED.value)]
+    mark = (counts.c.object_id == posts.c.id) & (counts.c.kind == COUNTED) & (counts.c.value > 0)
+    private = (users.c.id == posts.c.author_id) & (users.c.private != 0)
+    already = sa.exists().where(mark)
+    about_to_be = ~sa.exists().where(private)
+    return posts_that_stand(posts) & sa.or_(*everybody) & (already | about_to_be)
 
 
 def _rows(of: sa.ColumnElement[int], kind: sa.ColumnElement[str]) -> Any:
