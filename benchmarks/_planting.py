@@ -23,6 +23,10 @@ _EVENT = (
 )
 _USER = "INSERT INTO feedkit_users (id, key, handle, status, created_at) VALUES (?, ?, ?, 'active', ?)"
 _LINK = "INSERT INTO feedkit_associations (id1, kind, id2, time) VALUES (?, ?, ?, ?)"
+_COMMENT = """
+    INSERT INTO feedkit_comments (id, post_id, parent_id, path, author_id, text, created_at)
+    VALUES (?, ?, 0, ?, ?, 'well said', ?)
+"""
 _POST = """
     INSERT INTO feedkit_posts (id, position, author_id, kind, schema_version, text, extra, status, audience,
                                media_count, created_at, published_at)
@@ -78,6 +82,41 @@ class Planter:
         self._many(
             _EVENT, ((kind, one.author_id, one.id, one.id, data[one.audience], one.at_ms) for one in posts)
         )
+
+    def reactions(self, reactions: Iterable[tuple[int, str, int]], at_ms: int) -> None:
+        """(user, kind, post) each."""
+        rows = list(reactions)
+        there = [(user, f"reacted:{kind}", post, at_ms) for user, kind, post in rows]
+        back = [(post, f"reacted_by:{kind}", user, at_ms) for user, kind, post in rows]
+        self._many(_LINK, sorted(there + back))
+        kinds = {kind for _, kind, _ in rows}
+        data = {kind: encode(2, [Route.PUSH.value, Audience.PUBLIC.value, kind, []]) for kind in kinds}
+        told = EventKind.REACTION_ADDED.value
+        self._many(_EVENT, ((told, user, post, 0, data[kind], at_ms) for user, kind, post in rows))
+
+    def comments(self, comments: Sequence[tuple[int, int, int, int]]) -> None:
+        """(id, post, author, time) each, all of them on the post itself."""
+        self._many(
+            _COMMENT,
+            ((one, post, one.to_bytes(8, "big"), author, at_ms) for one, post, author, at_ms in comments),
+        )
+        told = EventKind.COMMENT_ADDED.value
+        plain = [Route.PUSH.value, Audience.PUBLIC.value, ""]
+        self._many(
+            _EVENT,
+            (
+                (told, author, one, 0, encode(2, [*plain, [["post", post]]]), at_ms)
+                for one, post, author, at_ms in comments
+            ),
+        )
+
+    def saves(self, saves: Sequence[tuple[int, int]], at_ms: int) -> None:
+        """(user, post) each."""
+        there = [(user, "saves", post, at_ms) for user, post in saves]
+        back = [(post, "saved_by", user, at_ms) for user, post in saves]
+        self._many(_LINK, sorted(there + back))
+        told = EventKind.SAVE_ADDED.value
+        self._many(_EVENT, ((told, user, post, 0, None, at_ms) for user, post in saves))
 
     def _many(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
         self._connection.executemany(statement, rows)

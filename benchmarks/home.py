@@ -1,5 +1,8 @@
 """How long a home page takes: 20 posts, hydrated, filtered and checked, for viewers with full inboxes.
 
+Every post comes with its counts and with what the viewer did: most have reactions, many have comments, by
+people in blocks with the viewer too, which that viewer's counts leave out.
+
 The world is one SQLite file. Each of ten viewers follows 500 of some thousands of authors, a tenth of whom
 post half of what is posted; all inboxes are full (the setting `inbox_entries`, 800 unless changed). Some
 followees are muted or blocked after their posts were delivered, some posts are for followers or for nobody
@@ -17,7 +20,8 @@ of each round's percentile; within a round the kinds of read follow one another,
     fresh_home_*   the first page after a followee has posted: the read that delivers it to all who follow
     pull_home_*    the first page where 200 of the 500 followees are pulled (Hybrid) and merged in
     sql_home_*     the usual way: one query over the same tables, indexes and filters through sqlite3, as
-                   SQLite plans it after ANALYZE; rows are not made into objects, media are left out
+                   SQLite plans it after ANALYZE; rows are not made into objects, media are left out, and
+                   so is what blocks change in counts
     sql_scan_*     the same, told to walk all posts from the newest on: quicker than its own plan while the
                    viewer follows much of what is posted (`followed_share`), slower and slower below that
     ratio          sql_home_p50_us / home_p50_us of the same round, median
@@ -43,13 +47,20 @@ import attrs
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from anywhere
 
 from benchmarks._common import Report, emit, machine, median_of, options, percentile, rounded, timed
+from benchmarks._engagement import Doings, engage
 from benchmarks._planting import Planted, copied, plan_of, planting
-from feedkit import Audience, Feed, Hybrid, Page, Settings, connect
+from feedkit import Audience, Counts, Feed, Hybrid, Own, Page, Settings, User, connect
 
 PAGE = 20
 DEEP_PAGES = 3  # so many pages below the inbox
 
 SQL = """
+SELECT page.*,
+       (SELECT json_group_object(kind, value) FROM feedkit_counts WHERE object_id = page.id) AS counts,
+       (SELECT group_concat(kind) FROM feedkit_associations
+        WHERE id1 = :viewer AND id2 = page.id
+          AND kind IN ('reacted:like', 'reacted:love', 'reacted:laugh', 'saves')) AS own
+FROM (
 SELECT post.id, post.position, post.kind, post.text, post.extra, post.audience, post.reply_to, post.created_at,
        author.id, author.key, author.handle, author.display_name
 FROM feedkit_posts post JOIN feedkit_users author ON author.id = {plus}post.author_id
@@ -60,7 +71,7 @@ WHERE {plus}post.author_id IN (
         WHERE id1 = :viewer AND kind IN ('blocks', 'blocked_by', 'mutes'))
   AND post.status = 'published' AND post.deleted_at IS NULL AND author.status = 'active'
   AND (post.audience IN ('public', 'followers') OR post.author_id = :viewer)
-ORDER BY post.position DESC LIMIT 20
+ORDER BY post.position DESC LIMIT 20) page
 """
 
 
@@ -74,15 +85,16 @@ class Sizes:
     authors: int
     planted: int
     published: int
+    engaged: int
     inbox_entries: int
     reads: int
     slow_reads: int
 
 
 INBOX = Settings().inbox_entries
-FULL = Sizes(10, 500, 200, 20_000, 300_000, 2000, INBOX, 5000, 200)
-QUICK = Sizes(10, 500, 200, 5000, 40_000, 800, INBOX, 2000, 60)
-SMOKE = Sizes(3, 60, 20, 1500, 9000, 60, 100, 30, 4)
+FULL = Sizes(10, 500, 200, 20_000, 300_000, 2000, 30_000, INBOX, 5000, 200)
+QUICK = Sizes(10, 500, 200, 5000, 40_000, 800, 10_000, INBOX, 2000, 60)
+SMOKE = Sizes(3, 60, 20, 1500, 9000, 60, 2000, 100, 30, 4)
 
 
 @attrs.define
@@ -102,11 +114,15 @@ class World:
         self.viewers = viewers
         self.follows: dict[str, set[str]] = defaultdict(set)
         self.hidden: dict[str, set[str]] = defaultdict(set)
+        self.in_blocks: dict[str, set[str]] = defaultdict(set)
+        self.doings = Doings()
         self.posts: list[Written] = []
+        self._shown: dict[tuple[str, int], tuple[Counts, Own]] = {}
 
     def copy(self) -> "World":
         other = World(self.viewers)
         other.follows, other.hidden, other.posts = self.follows, self.hidden, list(self.posts)
+        other.in_blocks, other.doings = self.in_blocks, self.doings
         return other
 
     def feed_of(self, viewer: str) -> Iterator[int]:
@@ -115,6 +131,13 @@ class World:
 
     def first_pages(self) -> dict[str, list[int]]:
         return {viewer: list(islice(self.feed_of(viewer), PAGE)) for viewer in self.viewers}
+
+    def doings_of(self, viewer: str, post_id: int) -> tuple[Counts, Own]:
+        """What a page has to say of a post beside its content."""
+        key = (viewer, post_id)
+        if key not in self._shown:
+            self._shown[key] = self.doings.shown(viewer, post_id, self.in_blocks[viewer])
+        return self._shown[key]
 
     def _shows(self, viewer: str, post: Written) -> bool:
         if post.deleted:
@@ -219,6 +242,10 @@ def build(stack: ExitStack, path: Path, sizes: Sizes, rng: random.Random) -> Sta
     stage = Stage(world, path, feed)
     publish(stage, authors, sizes.published, rng)
     make_trouble(stage, authors, sizes, rng)
+    first = dict.fromkeys([*viewers, *sorted(set.union(*world.in_blocks.values())), *authors])
+    known_ids = {name: user.id for name, user in everybody(feed, list(first)).items()}
+    newest = [post.id for post in world.posts[-sizes.engaged :]]
+    engage(path, world.doings, newest, {name: known_ids[name] for name in first}, rng)
     feed.drain()
     return stage
 
@@ -273,6 +300,7 @@ def make_trouble(stage: Stage, authors: Sequence[str], sizes: Sizes, rng: random
         # A block ends the follow: others take their places, so that the viewers still follow as many.
         world.follows[viewer] -= {blocked, blocking}
         world.hidden[viewer] |= {blocked, blocking}
+        world.in_blocks[viewer] |= {blocked, blocking}
         for name in rng.sample(sorted(strangers.difference(followees)), 2):
             feed.follow(viewer, name)
             world.follows[viewer].add(name)
@@ -338,6 +366,13 @@ def followed_share(world: World) -> float:
     return statistics.mean(followed) / len(world.posts)
 
 
+def everybody(feed: Feed[str], names: Sequence[str]) -> dict[str, User[str]]:
+    found: dict[str, User[str]] = {}
+    for start in range(0, len(names), 500):
+        found |= feed.users.get(names[start : start + 500])
+    return found
+
+
 def user_id(feed: Feed[str], name: str) -> int:
     return feed.users.get([name])[name].id
 
@@ -354,22 +389,22 @@ def kinds_of_read(pushed: Stage, pulled: Stage, sql: sqlite3.Connection) -> dict
     first = pushed.world.first_pages()
     ids = {viewer: user_id(pushed.feed, viewer) for viewer in pushed.world.viewers}
     return {
-        "home": reading(pushed.feed, first),
+        "home": reading(pushed, first),
         "sql_home": joining(sql, SQL.format(plus=""), ids, first),
-        "pull_home": reading(pulled.feed, pulled.world.first_pages()),
+        "pull_home": reading(pulled, pulled.world.first_pages()),
         "sql_scan": joining(sql, SQL.format(plus="+"), ids, first),
-        "page_10": reading(pushed.feed, *page_number(pushed, 10)),
-        "deep_home": reading(pushed.feed, *page_number(pushed, deep)),
+        "page_10": reading(pushed, *page_number(pushed, 10)),
+        "deep_home": reading(pushed, *page_number(pushed, deep)),
     }
 
 
 def reading(
-    feed: Feed[str], expected: dict[str, list[int]], cursors: dict[str, str | None] | None = None
+    stage: Stage, expected: dict[str, list[int]], cursors: dict[str, str | None] | None = None
 ) -> Read:
     def read(into: list[float], viewer: str) -> None:
         cursor = cursors[viewer] if cursors else None
-        page: Page[str] = timed(into, lambda: feed.home(viewer, limit=PAGE, cursor=cursor))
-        verify(viewer, [item.post.id for item in page], expected[viewer])
+        page: Page[str] = timed(into, lambda: stage.feed.home(viewer, limit=PAGE, cursor=cursor))
+        verify_items(stage.world, viewer, page, expected[viewer])
 
     return read
 
@@ -392,7 +427,7 @@ def page_number(stage: Stage, number: int) -> tuple[dict[str, list[int]], dict[s
         cursor = None
         for start in range(0, len(ids) - PAGE, PAGE):
             page = stage.feed.home(viewer, limit=PAGE, cursor=cursor)
-            verify(viewer, [item.post.id for item in page], ids[start : start + PAGE])
+            verify_items(stage.world, viewer, page, ids[start : start + PAGE])
             cursor = page.next_cursor
         expected[viewer], cursors[viewer] = ids[-PAGE:], cursor
     return expected, cursors
@@ -410,7 +445,7 @@ def taken(read: Read, viewers: Sequence[str], count: int) -> list[float]:
 def cold_reads(stage: Stage, count: int) -> list[float]:
     """First pages, each after everything that this process holds was dropped."""
     times: list[float] = []
-    read = reading(stage.feed, stage.world.first_pages())
+    read = reading(stage, stage.world.first_pages())
     for viewer in islice(cycle(stage.world.viewers), max(1, count)):
         stage.feed.wipe()
         read(times, viewer)
@@ -429,8 +464,19 @@ def fresh_reads(stage: Stage, count: int, rng: random.Random) -> list[float]:
         world.posts.append(Written(post.id, name, Audience.PUBLIC))
         expected = {viewer: list(islice(world.feed_of(viewer), PAGE))}
         assert expected[viewer][0] == post.id
-        reading(stage.feed, expected)(times, viewer)
+        reading(stage, expected)(times, viewer)
     return times
+
+
+def verify_items(world: World, viewer: str, page: Page[str], expected: list[int]) -> None:
+    verify(viewer, [item.post.id for item in page], expected)
+    for item in page:
+        counts, own = world.doings_of(viewer, item.post.id)
+        # Answers are counted as well, and are published until the end.
+        if attrs.evolve(item.counts, replies=0) != counts or item.viewer != own:
+            sys.exit(
+                f"{viewer} was told {item.counts}, {item.viewer}\nand should have been told {counts}, {own}"
+            )
 
 
 def verify(viewer: str, served: list[int], expected: list[int]) -> None:
