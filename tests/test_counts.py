@@ -214,9 +214,9 @@ def test_counts_that_lag_are_cached_whole(idle: feedkit.Feed[str]) -> None:
     runtime = idle.runtime()
     relations = runtime.readthrough.viewer(0).relations
     runtime.catch_up()
-    first = runtime.readthrough.doings(relations, [post.id])
+    first = runtime.readthrough.doings.of(relations, [post.id])
     before = runtime.truth.times_read()
-    assert runtime.readthrough.doings(relations, [post.id]) == first
+    assert runtime.readthrough.doings.of(relations, [post.id]) == first
     assert runtime.truth.times_read() == before
     idle.drain()
     assert counts(idle, None, post.id).reactions == 1
@@ -314,7 +314,7 @@ def test_a_reader_between_two_steps_leaves_nothing_stale(feed: feedkit.Feed[str]
     class Between:
         def apply(self, events: Sequence[Event]) -> None:
             with ThreadPoolExecutor(1) as other:
-                ((of, _),) = other.submit(runtime.readthrough.doings, relations, [post.id]).result()
+                ((of, _),) = other.submit(runtime.readthrough.doings.of, relations, [post.id]).result()
             meanwhile.append(of)
 
         def clear(self) -> None: ...

@@ -32,6 +32,7 @@ from feedkit.reading.tag import Tag
 from feedkit.reading.thread import Thread
 from feedkit.storage.base import Tx
 from feedkit.storage.directory import KEY_TYPES, Directory
+from feedkit.storage.doings import Doings
 from feedkit.storage.memory import MemoryTimelines
 from feedkit.storage.minting import Minting
 from feedkit.storage.readthrough import ReadThrough
@@ -218,7 +219,9 @@ class Runtime(Generic[Key]):
         self.schedule = Schedule(truth, self.post_writing, clock)
         counters = Counters(truth)
         tallies = Tallies(truth, settings, counters.deltas, lambda: self.tail.touched)
-        self.readthrough = ReadThrough(truth, self.directory, clock, settings, tallies)
+        self.readthrough = ReadThrough(
+            truth, self.directory, clock, settings, Doings(truth, tallies, settings)
+        )
         self.delivery = Delivery(truth, self.inboxes, self.outboxes, settings)
         # Delivery first: an author leaves the pulled list of this process only after the backfill.
         self.tail = Tail(truth, [self.delivery, self.readthrough, self.schedule], settings.log_batch)

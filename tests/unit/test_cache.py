@@ -283,3 +283,21 @@ def test_in_any_interleaving_no_read_meets_a_value_from_before_a_change_it_came_
                 slow.finish()
         assert cache.get_many(keys, source.load) == source.values
     assert cache._leases == {}
+
+
+def test_only_the_very_value_that_stands_is_replaced() -> None:
+    # given
+    cache: LeasedCache[str, list[int]] = LeasedCache(10)
+    found = cache.get_many(["a", "b", "c"], lambda keys: {key: [1] for key in keys})
+
+    # when: one was discarded meanwhile, one was loaded anew with an equal value
+    cache.discard(["b", "c"])
+    cache.get_many(["c"], lambda keys: {key: [1] for key in keys})
+    cache.replace(found, {key: [2] for key in found})
+
+    # then
+    assert cache.get_many(["a", "b", "c"], lambda keys: {key: [3] for key in keys}) == {
+        "a": [2],
+        "b": [3],
+        "c": [1],
+    }

@@ -127,7 +127,7 @@ class CommentReader(Generic[Key]):
         hidden = [comment.id for comment, may_see in zip(comments, shown, strict=True) if not may_see]
         gaps = self._gaps(hidden, relations, now_ms) if hidden else set()
         ids = [comment.id for comment in comments]
-        doings = self._readthrough.doings(relations, ids, on_post=post_id)
+        doings = self._readthrough.doings.of(relations, ids, on_post=post_id)
         return [
             CommentItem(comment, author, *done)
             if may_see

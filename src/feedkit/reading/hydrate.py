@@ -30,14 +30,25 @@ class Hydrator(Generic[Key]):
     def items(self, posts: Sequence[Post], relations: Relations, surface: Surface) -> list[Item[Key] | None]:
         """For each post its item, None for what this viewer may not see on this surface."""
         shared_ids = [one for post in posts if (one := post.repost_of or post.quote_of)]
-        shared = self._readthrough.posts(shared_ids) if shared_ids else {}
-        seen = self._seen([*posts, *shared.values()] if shared else posts, relations, surface)
+        if not shared_ids:
+            return self._plain(posts, relations, surface)
+        shared = self._readthrough.posts(shared_ids)
+        seen = self._seen([*posts, *shared.values()], relations, surface)
         lines = [self._line(post, shared, seen) for post in posts]
         content = [line[0] for line in lines if line is not None]
-        doings = iter(self._readthrough.doings(relations, [post.id for post in content]))
+        doings = iter(self._readthrough.doings.of(relations, [post.id for post in content]))
         return [
             line and Item(line[0], seen[line[0].id], *next(doings), post.position, line[1], line[2])
             for post, line in zip(posts, lines, strict=True)
+        ]
+
+    def _plain(self, posts: Sequence[Post], relations: Relations, surface: Surface) -> list[Item[Key] | None]:
+        """The items of posts that share nothing, which are most: the same as below, in fewer steps."""
+        seen = self._seen(posts, relations, surface)
+        doings = dict(zip(seen, self._readthrough.doings.of(relations, list(seen)), strict=True))
+        return [
+            Item(post, seen[post.id], *doings[post.id], post.position) if post.id in seen else None
+            for post in posts
         ]
 
     def _seen(self, posts: Sequence[Post], relations: Relations, surface: Surface) -> dict[int, User[Key]]:

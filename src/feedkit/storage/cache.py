@@ -7,7 +7,7 @@ before it changed can use it for the read it has begun, and cannot leave it behi
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -65,6 +65,13 @@ class LeasedCache(Generic[K, V]):
             except KeyError:
                 pass
         return self.get_many((key,), lambda _: {key: load()})[key]
+
+    def replace(self, old: Mapping[K, V], new: Mapping[K, V]) -> None:
+        """Put the new values in where the very old ones still stand: nothing that was discarded comes back."""
+        with self._lock:
+            for key, value in old.items():
+                if self._values.get(key) is value:
+                    self._values[key] = new[key]
 
     def discard(self, keys: Iterable[K]) -> None:
         """Forget values, and void every load of them that is under way."""

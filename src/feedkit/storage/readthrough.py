@@ -11,12 +11,12 @@ import attrs
 
 from feedkit.clock import Clock
 from feedkit.idset import Ids
-from feedkit.model import NO_COUNTS, NOTHING_DONE, Counts, Event, EventKind, Key, Own, Post, User
+from feedkit.model import Event, EventKind, Key, Post, User
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth
 from feedkit.storage.cache import LeasedCache
 from feedkit.storage.directory import Directory
-from feedkit.storage.tallies import Tallies
+from feedkit.storage.doings import Doings
 from feedkit.visibility import LOGGED_OUT, Relations, no_relations
 
 _PULLED = 0  # the pulled list is one value under one key
@@ -39,12 +39,11 @@ class ReadThrough(Generic[Key]):
         directory: Directory[Key],
         clock: Clock,
         settings: Settings,
-        tallies: Tallies,
+        doings: Doings,
     ) -> None:
-        self._truth, self._directory, self._clock, self._tallies = truth, directory, clock, tallies
+        self._truth, self._directory, self._clock, self.doings = truth, directory, clock, doings
         self._posts: LeasedCache[int, Post | None] = LeasedCache(settings.posts_cached)
         self._posts_by_id: LeasedCache[int, Post] = LeasedCache(settings.posts_cached)
-        self._own: LeasedCache[tuple[int, int], Own] = LeasedCache(settings.own_cached)
         self._users: LeasedCache[int, User[Key]] = LeasedCache(settings.users_cached)
         self._viewers: LeasedCache[int, Viewer] = LeasedCache(settings.relations_cached)
         self._pulled: LeasedCache[int, Ids] = LeasedCache(1)
@@ -56,27 +55,6 @@ class ReadThrough(Generic[Key]):
     def posts(self, post_ids: Sequence[int]) -> dict[int, Post]:
         """Posts by id; nothing for one that does not exist or cannot be decoded."""
         return self._posts_by_id.get_many(post_ids, self._load_posts_by_id)
-
-    def doings(
-        self, relations: Relations, object_ids: Sequence[int], on_post: int = 0
-    ) -> list[tuple[Counts, Own]]:
-        """For each post or comment, its counters as a viewer sees them, and what the viewer did to it.
-
-        `on_post` is set where the objects are comments on it.
-        """
-        counts = self._tallies.shown_to(relations, object_ids, on_post)
-        own = self._own_doings(relations.viewer_id, object_ids)
-        return [
-            (_with_own(counts.get(one, NO_COUNTS), done), done)
-            for one, done in zip(object_ids, own, strict=True)
-        ]
-
-    def _own_doings(self, viewer_id: int, object_ids: Sequence[int]) -> list[Own]:
-        if viewer_id == LOGGED_OUT:
-            return [NOTHING_DONE] * len(object_ids)
-        keys = [(viewer_id, object_id) for object_id in object_ids]
-        found = self._own.get_many(keys, self._load_own)
-        return [found[key] for key in keys]
 
     def users(self, user_ids: Sequence[int]) -> dict[int, User[Key]]:
         """Users by id."""
@@ -106,29 +84,28 @@ class ReadThrough(Generic[Key]):
         for cache in (
             self._posts,
             self._posts_by_id,
-            self._tallies,
+            self.doings,
             self._users,
             self._viewers,
             self._pulled,
         ):
             cache.clear()
-        self._own.clear()
 
     def _apply(self, event: Event) -> None:
         match event.kind:
             case EventKind.POST_PUBLISHED | EventKind.POST_EDITED | EventKind.POST_DELETED:
                 self._posts.discard((event.position,))
                 self._posts_by_id.discard((event.object_id,))
-                self._tallies.discard([one for _, one in event.about])
+                self.doings.discard_counts([one for _, one in event.about])
             case EventKind.USER_CHANGED:
                 self._users.discard((event.object_id,))
             case EventKind.REACTION_ADDED | EventKind.REACTION_REMOVED:
-                self._tallies.discard((event.object_id,))
-                self._own.discard(((event.actor_id, event.object_id),))
+                self.doings.discard_counts((event.object_id,))
+                self.doings.discard_own(event.actor_id, event.object_id)
             case EventKind.SAVE_ADDED | EventKind.SAVE_REMOVED:
-                self._own.discard(((event.actor_id, event.object_id),))
+                self.doings.discard_own(event.actor_id, event.object_id)
             case EventKind.COMMENT_ADDED | EventKind.COMMENT_REMOVED:
-                self._tallies.discard([one for _, one in event.about])
+                self.doings.discard_counts([one for _, one in event.about])
             case EventKind.LIST_CHANGED:
                 self._viewers.discard([one for _, one in event.about])
             case EventKind.PULL_STARTED | EventKind.PULL_ENDED:
@@ -149,13 +126,6 @@ class ReadThrough(Generic[Key]):
         posts, _ = self._truth.read(lambda tx: self._truth.posts.get_many(tx, post_ids))
         return {post.id: post for post in posts}
 
-    def _load_own(self, keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Own]:
-        viewer_id = keys[0][0]
-        found = self._truth.read(
-            lambda tx: self._truth.engagement.own(tx, viewer_id, [one for _, one in keys])
-        )
-        return {key: found.get(key[1], NOTHING_DONE) for key in keys}
-
     def _load_users(self, user_ids: Sequence[int]) -> dict[int, User[Key]]:
         rows = self._truth.read(lambda tx: self._truth.users.get_many(tx, user_ids))
         return {row.id: self._directory.user(row) for row in rows}
@@ -164,15 +134,6 @@ class ReadThrough(Generic[Key]):
         return _viewer(
             self._truth.read(lambda tx: self._truth.graph.relations(tx, viewer_id, self._clock.now_ms()))
         )
-
-
-def _with_own(counts: Counts, own: Own) -> Counts:
-    """Counters never contradict the viewer: while they lag far behind, their own reactions count already."""
-    lacking = [kind for kind in own.reacted if kind not in counts.reacted]
-    if not lacking:
-        return counts
-    reacted = {**counts.reacted, **dict.fromkeys(lacking, 1)}
-    return attrs.evolve(counts, reactions=counts.reactions + len(lacking), reacted=reacted)
 
 
 def _viewer(relations: Relations) -> Viewer:

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import attrs
-
 from feedkit.model import NO_COUNTS, Count, Counts, Event
 from feedkit.settings import Settings
 from feedkit.storage.base import COUNTED, COUNTERS, REACTED, Truth, Tx
 from feedkit.storage.cache import LeasedCache
-from feedkit.visibility import LOGGED_OUT, Relations
+from feedkit.visibility import Relations
 
 Tally = Callable[[Tx, Sequence[Event]], Mapping[tuple[int, str], int]]
 """What events change in the counters, by (object id, kind)."""
@@ -17,15 +15,6 @@ _OF_CONTENT = (Count.REACTIONS, Count.COMMENTS, Count.REPLIES, Count.REPOSTS, Co
 _PENDING_MAX = 200
 _TRIES = 3
 _TELLING_MAX = 1000  # one more or less of so many tells nothing
-
-
-@attrs.frozen(slots=True, eq=False)
-class _Shown:
-    """Counters without what came from people whom one viewer does not meet, and what they were made from."""
-
-    relations: Relations
-    counts: Counts
-    shown: Counts
 
 
 class Tallies:
@@ -40,24 +29,30 @@ class Tallies:
     def __init__(self, truth: Truth, settings: Settings, tally: Tally, touched: Callable[[], int]) -> None:
         self._truth, self._tally, self._touched = truth, tally, touched
         self._counts: LeasedCache[int, Counts] = LeasedCache(settings.posts_cached)
-        self._shown: LeasedCache[tuple[int, int], _Shown] = LeasedCache(settings.own_cached)
 
     def of_all(self, object_ids: Sequence[int]) -> dict[int, Counts]:
         """The counters of posts or comments, the same for everybody."""
         return self._counts.get_many(object_ids, self._load)
 
-    def shown_to(
-        self, relations: Relations, object_ids: Sequence[int], on_post: int = 0
-    ) -> dict[int, Counts]:
-        """The counters as this viewer may see them: without those who block them or whom they block.
+    def without_blocked(
+        self, relations: Relations, counts: Mapping[int, Counts], on_post: int = 0
+    ) -> Mapping[int, Counts]:
+        """These counters without those who block the viewer or whom the viewer blocks.
 
-        Counters above 1,000 are shown as they are. `on_post` is set where the objects are comments on it.
+        Counters above 1,000 stay as they are. `on_post` is set where the objects are comments on it.
         """
-        counts = self.of_all(object_ids)
-        if not len(relations.blocked) or relations.viewer_id == LOGGED_OUT:
+        if not len(relations.blocked):
             return counts
-        telling = {one: of for one, of in counts.items() if of is not NO_COUNTS}
-        return counts | self._without_blocked(relations, telling, on_post)
+        telling = {
+            kind: ids
+            for kind in _OF_CONTENT
+            if (ids := [one for one, of in counts.items() if 0 < getattr(of, kind.value) <= _TELLING_MAX])
+        }
+        if not telling:
+            return counts
+        of_people = self._truth.engagement.of_people
+        less = self._truth.read(lambda tx: of_people(tx, telling, relations.blocked, on_post=on_post))
+        return {one: _less(of, less.get(one, {})) for one, of in counts.items()}
 
     def discard(self, object_ids: Iterable[int]) -> None:
         """Forget the counters of some objects."""
@@ -66,48 +61,6 @@ class Tallies:
     def clear(self) -> None:
         """Forget everything."""
         self._counts.clear()
-        self._shown.clear()
-
-    def _without_blocked(
-        self, relations: Relations, counts: Mapping[int, Counts], on_post: int
-    ) -> dict[int, Counts]:
-        """Worked out once for each state of the counters and of the viewer's relations."""
-        viewer_id = relations.viewer_id
-
-        def work_out(keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], _Shown]:
-            wanted = {one: counts[one] for _, one in keys}
-            less = self._from_blocked(relations, wanted, on_post)
-            return {
-                (viewer_id, one): _Shown(relations, of, _less(of, less.get(one, {})))
-                for one, of in wanted.items()
-            }
-
-        keys = [(viewer_id, one) for one in counts]
-        found = self._shown.get_many(keys, work_out)
-        outdated = [
-            key
-            for key, held in found.items()
-            if held.counts is not counts[key[1]] or held.relations is not relations
-        ]
-        if outdated:
-            fresh = work_out(outdated)
-            self._shown.discard(outdated)
-            found |= self._shown.get_many(outdated, lambda missing: {key: fresh[key] for key in missing})
-            found |= fresh  # another thread may have been quicker, for another state
-        return {one: held.shown for (_, one), held in found.items()}
-
-    def _from_blocked(
-        self, relations: Relations, counts: Mapping[int, Counts], on_post: int
-    ) -> dict[int, dict[str, int]]:
-        telling = {
-            kind: ids
-            for kind in _OF_CONTENT
-            if (ids := [one for one, of in counts.items() if 0 < getattr(of, kind.value) <= _TELLING_MAX])
-        }
-        if not telling:
-            return {}
-        of_people = self._truth.engagement.of_people
-        return self._truth.read(lambda tx: of_people(tx, telling, relations.blocked, on_post=on_post))
 
     def _load(self, object_ids: Sequence[int]) -> dict[int, Counts]:
         """What cannot be brought up to what was applied here is not kept."""

@@ -1,0 +1,86 @@
+"""What stands beside a post or comment on a page: its counters as a viewer sees them, and what the viewer did."""
+
+from collections.abc import Iterable, Sequence
+
+import attrs
+
+from feedkit.model import NOTHING_DONE, Counts, Own
+from feedkit.settings import Settings
+from feedkit.storage.base import Truth
+from feedkit.storage.cache import LeasedCache
+from feedkit.storage.tallies import Tallies
+from feedkit.visibility import LOGGED_OUT, Relations
+
+Shown = tuple[Counts, Own]
+_Pair = tuple[int, int]  # a viewer and an object
+_Held = tuple[Counts, Relations, Shown]
+"""What is shown, and what it was worked out from: it holds as long as these are the very same."""
+
+
+class Doings:
+    """Counters and the viewer's own doings together, cached in this process by viewer and object."""
+
+    def __init__(self, truth: Truth, tallies: Tallies, settings: Settings) -> None:
+        self._truth, self._tallies = truth, tallies
+        self._held: LeasedCache[_Pair, _Held] = LeasedCache(settings.own_cached)
+
+    def of(self, relations: Relations, object_ids: Sequence[int], on_post: int = 0) -> list[Shown]:
+        """For each object, in order. `on_post` is set where they are comments on it."""
+        counts = self._tallies.of_all(object_ids)
+        viewer_id = relations.viewer_id
+        if viewer_id == LOGGED_OUT:
+            return [(counts[one], NOTHING_DONE) for one in object_ids]
+
+        def load(pairs: Sequence[_Pair]) -> dict[_Pair, _Held]:
+            return self._worked_out(self._load_own(viewer_id, pairs), counts, relations, on_post)
+
+        pairs = [(viewer_id, one) for one in object_ids]
+        held = self._held.get_many(pairs, load)
+        outdated = {
+            pair: one
+            for pair, one in held.items()
+            if one[0] is not counts[pair[1]] or one[1] is not relations
+        }
+        if outdated:
+            own = {pair: shown[1] for pair, (_, _, shown) in outdated.items()}
+            renewed = self._worked_out(own, counts, relations, on_post)
+            self._held.replace(outdated, renewed)
+            held |= renewed
+        return [held[pair][2] for pair in pairs]
+
+    def discard_counts(self, object_ids: Iterable[int]) -> None:
+        """Forget the counters of some objects."""
+        self._tallies.discard(object_ids)
+
+    def discard_own(self, viewer_id: int, object_id: int) -> None:
+        """Forget what a viewer did to an object."""
+        self._held.discard(((viewer_id, object_id),))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._tallies.clear()
+        self._held.clear()
+
+    def _worked_out(
+        self, own: dict[_Pair, Own], counts: dict[int, Counts], relations: Relations, on_post: int
+    ) -> dict[_Pair, _Held]:
+        of_these = {one: counts[one] for _, one in own}
+        shown = self._tallies.without_blocked(relations, of_these, on_post)
+        return {
+            pair: (counts[pair[1]], relations, (_with_own(shown[pair[1]], done), done))
+            for pair, done in own.items()
+        }
+
+    def _load_own(self, viewer_id: int, pairs: Sequence[_Pair]) -> dict[_Pair, Own]:
+        ids = [one for _, one in pairs]
+        found = self._truth.read(lambda tx: self._truth.engagement.own(tx, viewer_id, ids))
+        return {pair: found.get(pair[1], NOTHING_DONE) for pair in pairs}
+
+
+def _with_own(counts: Counts, own: Own) -> Counts:
+    """Counters never contradict the viewer: while they lag far behind, their own reactions count already."""
+    lacking = [kind for kind in own.reacted if kind not in counts.reacted]
+    if not lacking:
+        return counts
+    reacted = {**counts.reacted, **dict.fromkeys(lacking, 1)}
+    return attrs.evolve(counts, reactions=counts.reactions + len(lacking), reacted=reacted)
