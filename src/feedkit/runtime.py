@@ -21,6 +21,7 @@ from feedkit.reading.check import Check
 from feedkit.reading.comments import CommentReader
 from feedkit.reading.engagement import Reactions, Saved
 from feedkit.reading.explain import Explainer
+from feedkit.reading.export import Exporter
 from feedkit.reading.feeds import FeedReader
 from feedkit.reading.home import Home
 from feedkit.reading.hydrate import Hydrator
@@ -249,6 +250,7 @@ class Runtime(Generic[Key]):
         self.saved = Saved(truth, self.readthrough, hydrator, cursors, settings)
         self.media_posts = MediaPosts(reader, self.readthrough, truth)
         self.own_posts = OwnPosts(truth, cursors)
+        self.exporter = Exporter(truth, self.readthrough, hydrator, clock)
         self.explainer = Explainer(
             truth, self.readthrough, self.home, hydrator, self.inboxes, self.outboxes, settings, clock
         )

@@ -85,3 +85,16 @@ def test_explain_says_why(social: str) -> None:
     assert last_line(result.stdout)["in_home"] is False
     assert "bob mutes ada" in result.stderr
     assert run("explain", "bob", "77", "--db", social).exit_code == 1
+
+
+def test_export_writes_lines(social: str) -> None:
+    result = run("export", "all.jsonl", "--db", social)
+
+    assert result.exit_code == 0
+    assert "1 post" in result.stderr
+    kinds = [json.loads(line)["type"] for line in Path("all.jsonl").read_text().splitlines()]
+    assert kinds == ["feedkit", "user", "user", "relation", "post"]
+
+    printed = run("export", "-", "--user", "bob", "--db", social).stdout
+    assert [json.loads(line)["type"] for line in printed.splitlines()] == ["feedkit", "user", "relation"]
+    assert run("export", "x", "--user", "nobody", "--db", social).exit_code == 1

@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 app.command()(upkeep.migrate)
 app.command()(upkeep.drop)
+app.command()(upkeep.export)
 app.command()(running.demo)
 app.command()(running.replay)
 app.command()(browsing.home)

@@ -1,11 +1,13 @@
-"""`feedkit migrate`, `feedkit drop` and `feedkit check`."""
+"""`feedkit migrate`, `feedkit drop`, `feedkit export` and `feedkit check`."""
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from feedkit.cli.options import Db, FeedPath, Json, KeyType, Namespace, opened, shown, target
+from feedkit.cli.options import Db, FeedPath, Json, KeyType, Namespace, key_of, opened, shown, target
 from feedkit.cli.output import Output
 from feedkit.model import CheckReport
 
@@ -52,6 +54,27 @@ def drop(
         found.drop(confirm=confirm)
     out.console.print(f"[green]The tables are gone:[/] {where}", soft_wrap=True)
     out.result({"dropped": name, "target": where})
+
+
+def export(
+    context: typer.Context,
+    to: Annotated[Path, typer.Argument(metavar="FILE", help="Where to; - for stdout.", allow_dash=True)],
+    user: Annotated[
+        str | None, typer.Option("--user", metavar="KEY", help="Only what this person made and may see.")
+    ] = None,
+    *,
+    db: Db = None,
+    feed: FeedPath = None,
+    namespace: Namespace = None,
+    key: KeyType = None,
+) -> None:
+    """Write everything, or what one person made, as JSON lines."""
+    out = Output(as_json=True)
+    where = sys.stdout if str(to) == "-" else to
+    with opened(target(context, db, feed, namespace, key)) as found:
+        written = found.export(where) if user is None else found.export_user(key_of(found, user), where)
+    said = ", ".join(f"{count:,} {name}" for name, count in written.items())
+    out.console.print(f"[green]Written:[/] {said or 'nothing'}")
 
 
 def check(

@@ -17,6 +17,7 @@ from feedkit.idset import Ids
 from feedkit.model import Assoc, Audience, Event, Post
 from feedkit.storage.engaging import CommentStore, EngagementStore
 from feedkit.storage.entries import Entries
+from feedkit.storage.exporting import ExportStore
 from feedkit.storage.lives import JournalStore, LifeStore, MediaStore
 from feedkit.storage.selections import SelectionStore
 from feedkit.visibility import Relations
@@ -80,6 +81,7 @@ class Truth(Protocol):
     pulled: "PulledStore"
     nodes: "NodeStore"
     install: "InstallStore"
+    export: ExportStore
 
     one_writer: bool
     """Whether an open transaction that has written keeps everybody else from writing."""

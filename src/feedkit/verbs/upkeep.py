@@ -1,6 +1,8 @@
 """Draining, checking and repairing."""
 
+from feedkit.errors import NotFound
 from feedkit.model import CheckReport, DrainResult, Explanation, Key
+from feedkit.reading.export import Target
 from feedkit.verbs.base import Verbs
 from feedkit.writing.checks import checked_id, checked_int, checked_seconds
 
@@ -31,6 +33,31 @@ class UpkeepVerbs(Verbs[Key]):
         viewer_id = runtime.viewer_id(viewer)
         name = "a logged-out viewer" if viewer is None else str(viewer)
         return runtime.explainer.explain(viewer_id, name, wanted, runtime.catch_up())
+
+    def export(self, to: Target) -> dict[str, int]:
+        """Write all that people made to a path or a text file, one JSON object a line; how many of each `type`.
+
+        For whoever runs the feed: it holds drafts, deleted posts and what staff did. Memory stays bounded. It is no
+        snapshot: what changes meanwhile may be in it or not. Secrets and what can be recomputed are left out.
+        """
+        runtime = self.runtime()
+        runtime.catch_up()
+        return runtime.exporter.everything(to)
+
+    def export_user(self, key: Key, to: Target) -> dict[str, int]:
+        """Write what one person made, for that person, as `export` does.
+
+        Their drafts are in it, and of others only what that person may see at this moment.
+
+        Raises:
+            NotFound: feedkit has not met them.
+        """
+        runtime = self.runtime()
+        user_id = runtime.directory.find(key, "key")
+        runtime.catch_up()
+        if user_id is None or user_id not in runtime.readthrough.users([user_id]):
+            raise NotFound("key names no user whom feedkit has met", argument="key")
+        return runtime.exporter.of_user(user_id, to)
 
     def wipe(self) -> None:
         """Drop everything that this process has materialised. It comes back by itself when it is read."""

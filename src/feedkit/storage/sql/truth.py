@@ -10,11 +10,13 @@ from feedkit.errors import ConfigurationError, KeyTypeMismatch, SchemaMissing
 from feedkit.model import Event, EventKind
 from feedkit.settings import Settings
 from feedkit.storage import base, engaging, lives, selections
+from feedkit.storage.exporting import ExportStore
 from feedkit.storage.sql.comments import SqlComments
 from feedkit.storage.sql.counts import SqlCounts
 from feedkit.storage.sql.database import Connector, Database
 from feedkit.storage.sql.engagement import SqlEngagement
 from feedkit.storage.sql.events import SqlEvents
+from feedkit.storage.sql.export import SqlExport
 from feedkit.storage.sql.graph import SqlGraph
 from feedkit.storage.sql.inside import Inside
 from feedkit.storage.sql.install import SqlInstall, SqlNodes
@@ -63,6 +65,7 @@ class SqlTruth:
         self.pulled: base.PulledStore = SqlPulled(*both)
         self.nodes: base.NodeStore = SqlNodes(*both)
         self._install = SqlInstall(*both)
+        self.export: ExportStore = SqlExport(*both)
         self.install: base.InstallStore = self._install
         self._joining = Joining(self._database.engine.dialect, self._database.dialect, self._tables.meta)
         self._install_id: str | None = None
