@@ -27,14 +27,17 @@ class SqlJournals:
         )
         mine = (keys.c.actor_id == sa.bindparam("actor_id")) & (keys.c.key == sa.bindparam("of_key"))
         self._claimed = dialect.prepare(sa.select(keys.c.digest, keys.c.result_id).where(mine))
+        # By the rows' own places: SQLite would look up a pair of columns by the first of them alone.
+        row: sa.ColumnElement[Any] = sa.literal_column("rowid" if dialect.name == "sqlite" else "ctid")
         oldest = (
-            sa.select(keys.c.actor_id, keys.c.key)
+            sa.select(row)
+            .select_from(keys)
             .where(keys.c.at < sa.bindparam("before_ms"))
             .order_by(keys.c.at)
             .limit(sa.bindparam("at_most"))
             .with_for_update(skip_locked=True)
         )
-        self._prune = dialect.prepare(keys.delete().where(sa.tuple_(keys.c.actor_id, keys.c.key).in_(oldest)))
+        self._prune = dialect.prepare(keys.delete().where(row.in_(oldest)))
         act = dialect.insert(audit, [column.name for column in audit.columns])
         self._audit = dialect.prepare(act.on_conflict_do_nothing())  # the same act, tried again
 
