@@ -29,7 +29,7 @@ from feedkit import (
     PullAll,
     Settings,
 )
-from feedkit.model import Audience, EventKind
+from feedkit.model import Assoc, Audience, Event, EventKind
 from tests.cases.case_tools import TABLES, both_paths, ids, opened
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -119,6 +119,54 @@ def test_a_list_that_is_not_the_authors_is_not_found(feed: feedkit.Feed[str]) ->
         with pytest.raises(NotFound) as refused:
             feed.publish("ada", audience="list", list=wrong)
         assert refused.value.argument == "list"
+
+
+def a_list(feed: feedkit.Feed[str], owner: str, *members: str) -> int:
+    """A list in truth, with its members."""
+    runtime: Any = feed.runtime()
+    truth, list_id = runtime.truth, runtime.minting.mint()
+    owner_id, *member_ids = (feed.users.put(name).id for name in (owner, *members))
+    row = {"id": list_id, "owner_id": owner_id, "name": str(list_id), "created_at": 0}
+    with truth._database.engine.begin() as connection:
+        connection.execute(sa.insert(TABLES.lists).values(row))
+
+    def fill(tx: Any) -> None:
+        for member_id in member_ids:
+            truth.graph.add(tx, list_id, Assoc.LISTS, member_id, 1)
+            changed = Event(EventKind.LIST_CHANGED, owner_id, list_id, 1, about=(("member", member_id),))
+            truth.events.append(tx, changed)
+
+    truth.write(fill)
+    return int(list_id)
+
+
+def test_a_post_for_a_list_goes_to_its_members_alone(feed: feedkit.Feed[str]) -> None:
+    # given
+    feed.follow("fay", "ada")
+    bobs, fays = a_list(feed, "ada", "bob"), a_list(feed, "ada", "fay")
+
+    # when
+    post = feed.publish("ada", text="for bob", audience="list", list=bobs)
+
+    # then
+    assert (post.audience, post.list_id) == (Audience.LIST, bobs)
+    assert both_paths(feed, "bob") == ids(feed.profile("bob", "ada")) == [post.id]
+    assert both_paths(feed, "fay") == ids(feed.profile(None, "ada")) == []
+
+    # and from list to list, to nobody's, to everybody
+    feed.edit("ada", post.id, list=str(fays))
+    assert (both_paths(feed, "bob"), both_paths(feed, "fay")) == ([], [post.id])
+    with pytest.raises(NotFound):
+        feed.edit("ada", post.id, list=a_list(feed, "bob", "eve"))
+    with pytest.raises(InvalidArgument):
+        feed.edit("ada", post.id, audience="list")
+    assert feed.edit("ada", post.id, audience="public").list_id is None
+    assert (both_paths(feed, "bob"), both_paths(feed, "fay")) == ([post.id], [post.id])
+    draft = feed.drafts.save("ada", audience="list", list=fays)
+    with pytest.raises(NotFound):
+        feed.drafts.save("ada", draft.id, list=a_list(feed, "bob"))
+    feed.drafts.publish("ada", draft.id)
+    assert (both_paths(feed, "bob"), both_paths(feed, "fay")) == ([post.id], [draft.id, post.id])
 
 
 # idempotency
