@@ -208,14 +208,20 @@ def _make_friends(op: Operations, namespace: str) -> None:
 
 
 def _count_answers(op: Operations, namespace: str) -> None:
-    """Answers that everybody may see."""
+    """Answers that everybody may see, each marked as counted."""
     posts, counts = f"{namespace}_posts", f"{namespace}_counts"
-    op.execute(
-        f"INSERT INTO {counts} (object_id, kind, value) "  # noqa: S608 - as above
-        f"SELECT reply_to, 'replies', count(*) FROM {posts} WHERE reply_to IS NOT NULL AND audience = 'public' "
-        "AND status = 'published' AND deleted_at IS NULL GROUP BY reply_to "
-        "ON CONFLICT (object_id, kind) DO UPDATE SET value = excluded.value"
+    answers = (
+        f"FROM {posts} WHERE reply_to IS NOT NULL AND audience = 'public' "
+        "AND status = 'published' AND deleted_at IS NULL"
     )
+    for counted in (
+        f"SELECT reply_to, 'replies', count(*) {answers} GROUP BY reply_to",
+        f"SELECT id, 'counted', 1 {answers}",
+    ):
+        op.execute(
+            f"INSERT INTO {counts} (object_id, kind, value) {counted} "
+            "ON CONFLICT (object_id, kind) DO UPDATE SET value = excluded.value"
+        )
 
 
 def _add_column(op: Operations, table: str, column: sa.Column[Any]) -> None:
