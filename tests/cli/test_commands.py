@@ -55,7 +55,7 @@ def last_line(output: str) -> dict[str, Any]:
 def test_help_names_every_command() -> None:
     shown = run("--help").output
 
-    for command in ("migrate", "demo", "replay", "home", "profile", "check"):
+    for command in ("migrate", "demo", "replay", "home", "profile", "drain", "check"):
         assert command in shown
 
 

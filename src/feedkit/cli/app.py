@@ -42,6 +42,7 @@ app.command()(browsing.home)
 app.command()(browsing.profile)
 app.command()(browsing.explain)
 app.command()(browsing.thread)
+app.command()(upkeep.drain)
 app.command()(upkeep.check)
 
 

@@ -1,4 +1,4 @@
-"""`feedkit migrate`, `feedkit drop`, `feedkit export` and `feedkit check`."""
+"""`feedkit migrate`, `feedkit drop`, `feedkit export`, `feedkit drain` and `feedkit check`."""
 
 import sys
 from pathlib import Path
@@ -75,6 +75,27 @@ def export(
         written = found.export(where) if user is None else found.export_user(key_of(found, user), where)
     said = ", ".join(f"{count:,} {name}" for name, count in written.items())
     out.console.print(f"[green]Written:[/] {said or 'nothing'}")
+
+
+def drain(
+    context: typer.Context,
+    *,
+    max_seconds: Annotated[
+        float | None, typer.Option(min=0, help="Stop after about so many seconds.", show_default="no bound")
+    ] = None,
+    db: Db = None,
+    feed: FeedPath = None,
+    namespace: Namespace = None,
+    key: KeyType = None,
+    as_json: Json = False,
+) -> None:
+    """Apply what is pending in the log, here and now. Any number of processes may do so at once."""
+    out = Output(as_json=as_json)
+    with opened(target(context, db, feed, namespace, key)) as found:
+        done = found.drain(max_seconds)
+    left = "nothing is left" if done.done else "there is more"
+    out.console.print(f"{done.events:,} events applied in {done.seconds:.2f} s; {left}")
+    out.result(done.to_dict())
 
 
 def check(

@@ -9,6 +9,7 @@ import attrs
 from django.db import connections, transaction
 
 from feedkit.engine import Feed
+from feedkit.errors import InvalidArgument
 from feedkit.model import Key
 from feedkit.runtime import Runtime
 from feedkit.wiring import Wiring
@@ -54,6 +55,14 @@ class DjangoFeed(Feed[Key]):
         else:
             super().migrate()
             self.let_go()
+
+    def drop(self, *, confirm: str) -> None:
+        """See `Feed.drop`."""
+        connection = connections[self.alias]
+        self._follow_settings(connection)
+        if _is_truth(connection):
+            raise InvalidArgument("tables of a database in memory, or inside a TestCase, go by themselves")
+        super().drop(confirm=confirm)
 
     def let_go(self) -> None:
         """Close what is open; the next verb opens it anew. So a file holds all, and a test runner can copy it."""
