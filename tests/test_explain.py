@@ -138,7 +138,7 @@ class World:
     def _link(self, actor: str, kind: Assoc, target: str, data: int | None) -> None:
         graph, ids = self.feed.runtime().truth.graph, (self.id(actor), self.id(target))
         event = Event(EventKind.FOLLOW_ADDED, *ids, self.clock.now_ms())
-        self._write(lambda tx: graph.add(tx, ids[0], kind, ids[1], event.at_ms, data=data), event)
+        self._write(lambda tx: graph.add(tx, ids[0], kind, ids[1], event.at_ms, data=data or 0), event)
 
     def _write(self, work: Callable[[Any], object], event: Event) -> None:
         truth = self.feed.runtime().truth

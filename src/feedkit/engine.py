@@ -19,8 +19,10 @@ from feedkit.verbs.content import ContentVerbs
 from feedkit.verbs.drafts import Drafts
 from feedkit.verbs.engagement import EngagementVerbs
 from feedkit.verbs.graph import GraphVerbs
+from feedkit.verbs.lists import Lists
 from feedkit.verbs.media import MediaOfPosts
 from feedkit.verbs.nouns import Posts, Users
+from feedkit.verbs.people import PeopleVerbs
 from feedkit.verbs.reading import ReadingVerbs
 from feedkit.verbs.staff import Staff
 from feedkit.verbs.upkeep import UpkeepVerbs
@@ -32,7 +34,14 @@ _abandoned: list[
 ] = []  # what a fork left in this process belongs to the parent: never closed, never freed
 
 
-class Feed(ContentVerbs[Key], GraphVerbs[Key], EngagementVerbs[Key], ReadingVerbs[Key], UpkeepVerbs[Key]):
+class Feed(
+    ContentVerbs[Key],
+    GraphVerbs[Key],
+    PeopleVerbs[Key],
+    EngagementVerbs[Key],
+    ReadingVerbs[Key],
+    UpkeepVerbs[Key],
+):
     """A social feed over one database, safe to share between threads and to carry across a fork.
 
     Made by `feedkit.connect`. Nothing is opened before the first verb. The actor or viewer always comes
@@ -51,6 +60,7 @@ class Feed(ContentVerbs[Key], GraphVerbs[Key], EngagementVerbs[Key], ReadingVerb
         self.posts: Posts[Key] = Posts(self.runtime)
         self.drafts: Drafts[Key] = Drafts(self.runtime)
         self.media: MediaOfPosts[Key] = MediaOfPosts(self.runtime)
+        self.lists: Lists[Key] = Lists(self.runtime)
         _open_feeds.add(self)
 
     def __enter__(self) -> Self:

@@ -27,8 +27,10 @@ from feedkit.reading.home import Home
 from feedkit.reading.hydrate import Hydrator
 from feedkit.reading.media import MediaPosts
 from feedkit.reading.own import OwnPosts
+from feedkit.reading.people import People
 from feedkit.reading.posts import PostReader
 from feedkit.reading.profile import Profile
+from feedkit.reading.suggestions import Suggestions
 from feedkit.reading.tag import Tag
 from feedkit.reading.thread import Thread
 from feedkit.storage.base import Tx
@@ -45,6 +47,7 @@ from feedkit.writing.drafts import Drafting
 from feedkit.writing.editing import Editing
 from feedkit.writing.engagement import Engagement
 from feedkit.writing.graph import Graph
+from feedkit.writing.lists import ListWriting
 from feedkit.writing.media import MediaWriting
 from feedkit.writing.pins import Pins
 from feedkit.writing.posts import PostWriting
@@ -243,6 +246,8 @@ class Runtime(Generic[Key]):
         self.thread = Thread(reader, self.readthrough, hydrator, truth, settings)
         self.tag = Tag(reader, self.readthrough, truth)
         self.posts = PostReader(self.readthrough, hydrator, truth)
+        self.people = People(truth, self.readthrough, cursors, self, clock, settings)
+        self.suggestions = Suggestions(truth, self.readthrough, self, clock, settings)
         self.comments = CommentReader(truth, self.readthrough, self.posts, cursors, settings, clock)
         self.reactions = Reactions(
             truth, self.readthrough, self.posts, self.comments, cursors, settings, clock=clock
@@ -273,6 +278,7 @@ class Runtime(Generic[Key]):
         self.media_writing = MediaWriting(truth, clock, settings)
         self.staff_writing = StaffWriting(truth, self.minting, self.post_writing, clock)
         self.graph = Graph(truth, clock, settings)
+        self.list_writing = ListWriting(truth, self.minting, clock, settings)
         self.user_writing = UserWriting(truth, clock, settings)
         targets = Targets(truth, self.directory, clock)
         self.engagement = Engagement(truth, targets, standing, clock, settings)

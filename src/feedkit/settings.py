@@ -145,6 +145,31 @@ class Settings:
     following_max: int = _whole(
         100_000, 1, 10_000_000, "users", "Users one user may follow; a follow past it is refused."
     )
+    requests_max: int = _whole(
+        10_000,
+        1,
+        10_000_000,
+        "requests",
+        "Requests to follow one user may have waiting, and as many to be friends.",
+    )
+    blocks_max: int = _whole(100_000, 1, 10_000_000, "users", "Users one user may block.")
+    mutes_max: int = _whole(100_000, 1, 10_000_000, "users", "Users one user may mute.")
+    mute_max_s: int = _whole(
+        3650 * _DAY_S, 1, 36_500 * _DAY_S, "s", "The longest `duration` of a mute; without one it has no end."
+    )
+    lists_max: int = _whole(100, 1, 10_000, "lists", "Lists of people one user may have.")
+    list_members_max: int = _whole(5000, 1, 100_000, "users", "Users on one list.")
+    list_name_max_chars: int = _whole(64, 1, 200, "characters", "The longest name of a list.")
+    suggestions_followees: int = _whole(
+        200,
+        1,
+        2000,
+        "users",
+        "Of a viewer's followees, the newest so many are looked at for suggestions.",
+    )
+    suggestions_each: int = _whole(
+        100, 1, 1000, "users", "Of each of these, the newest so many followees are looked at."
+    )
 
     # what authors and staff do to posts
     lifetime_max_s: int = _whole(

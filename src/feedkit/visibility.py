@@ -259,6 +259,28 @@ def may_share(post: Post, author: User[Any], sharer_id: int) -> bool:
     return post.audience in (_PUBLIC, _UNLISTED) and not author.private
 
 
+def shows_ties(user: User[Any] | None, relations: Relations, now_ms: int) -> bool:
+    """Whether the viewer may see whom somebody follows, who follows them, and who their friends are."""
+    if user is None:
+        return False
+    if relations.staff or user.id == relations.viewer_id:
+        return True
+    (ties,) = relations.with_each((user.id,))
+    if ties & _BLOCKED or not takes_part(user, now_ms):
+        return False
+    return not user.private or ties & _FOLLOWS != 0
+
+
+def met(users: Sequence[User[Any] | None], relations: Relations, now_ms: int) -> list[bool]:
+    """For each of these people, whether the viewer meets them in lists of people."""
+    if relations.staff:
+        return [user is not None for user in users]
+    ties_with = relations.with_each([0 if user is None else user.id for user in users])
+    return [
+        not ties & _BLOCKED and takes_part(user, now_ms) for user, ties in zip(users, ties_with, strict=True)
+    ]
+
+
 def takes_part(user: User[Any] | None, now_ms: int) -> bool:
     """Whether somebody is there and not suspended now."""
     if user is None:

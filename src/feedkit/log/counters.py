@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from feedkit.model import OF_POSTS, Audience, Count, Event, EventKind
+from feedkit.model import FRIENDS, OF_POSTS, Audience, Count, Event, EventKind
 from feedkit.storage.base import COUNTED, COUNTERS, REACTED, Truth, Tx
 
 Deltas = Counter[tuple[int, str]]
@@ -70,6 +70,9 @@ def _deltas(event: Event) -> Iterator[tuple[tuple[int, str], int]]:
             sign = 1 if event.kind is EventKind.FOLLOW_ADDED else -1
             yield (event.actor_id, Count.FOLLOWING), sign
             yield (event.object_id, Count.FOLLOWERS), sign
+            if event.detail == FRIENDS:
+                yield (event.actor_id, Count.FRIENDS), sign
+                yield (event.object_id, Count.FRIENDS), sign
         # Posts for a narrower audience are not counted: the number is shown to everybody.
         case EventKind.POST_PUBLISHED if event.audience is Audience.PUBLIC:
             yield (event.actor_id, Count.POSTS), 1

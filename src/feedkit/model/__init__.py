@@ -4,7 +4,7 @@ Ids are positive int64; they pass 2**53, so `to_dict()` gives them as decimal st
 aware UTC datetimes, and RFC 3339 strings in `to_dict()`.
 """
 
-from feedkit.model.events import OF_POSTS, Event, EventKind
+from feedkit.model.events import FRIENDS, OF_POSTS, Event, EventKind
 from feedkit.model.explanations import Explanation, Step
 from feedkit.model.kinds import Assoc, Audience, Count, MediaStatus, PostStatus, Route, UserStatus
 from feedkit.model.pages import (
@@ -17,15 +17,34 @@ from feedkit.model.pages import (
     Page,
     ProfilePage,
     Quoted,
+    RequestPage,
     ThreadPage,
     UserPage,
 )
-from feedkit.model.people import ACTIVE, NONE, REQUESTED, Key, Relation, User, UserCounts
+from feedkit.model.people import (
+    ACTIVE,
+    FOLLOW,
+    FRIENDSHIP,
+    NONE,
+    REQUESTED,
+    Key,
+    Relation,
+    Request,
+    Standing,
+    Suggestion,
+    User,
+    UserCounts,
+    UserList,
+    has_lapsed,
+)
 from feedkit.model.posts import Comment, Counts, Entity, Media, Own, Post, Revision, rfc3339
 from feedkit.model.reports import CheckReport, DrainResult
 
 __all__ = [
     "ACTIVE",
+    "FOLLOW",
+    "FRIENDS",
+    "FRIENDSHIP",
     "NONE",
     "NOTHING_DONE",
     "NO_COUNTS",
@@ -56,13 +75,19 @@ __all__ = [
     "ProfilePage",
     "Quoted",
     "Relation",
+    "Request",
+    "RequestPage",
     "Revision",
     "Route",
+    "Standing",
     "Step",
+    "Suggestion",
     "ThreadPage",
     "User",
     "UserCounts",
+    "UserList",
     "UserPage",
     "UserStatus",
+    "has_lapsed",
     "rfc3339",
 ]

@@ -45,6 +45,10 @@ OF_POSTS = frozenset((EventKind.POST_PUBLISHED, EventKind.POST_EDITED, EventKind
 """Kinds whose events carry a position, a route and an audience."""
 
 
+FRIENDS = "friends"
+"""The detail of a follow that was or made the second of two."""
+
+
 @attrs.frozen(slots=True)
 class Event:
     """One line of the log. `number` orders it; 0 means that it is not numbered yet.
@@ -52,7 +56,8 @@ class Event:
     `actor_id` did it, to `object_id`: a post, a user, a comment or a list. For a post the actor is its author,
     and `position`, `route` and `audience` are set. `about` names what else it touches, by role: for a post
     "reply", "repost" and "quote" with the post that it answers or shares; for a comment "post" and "parent";
-    for a list "member". `detail` is the kind of a reaction, and of an edited post the audience of before.
+    for a list "member". `detail` is the kind of a reaction; of an edited post the audience of before; of a follow
+    `FRIENDS` where it began or ended a friendship.
     """
 
     kind: EventKind

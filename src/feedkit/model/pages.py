@@ -5,7 +5,7 @@ from typing import Any, Generic
 
 import attrs
 
-from feedkit.model.people import Key, User, UserCounts
+from feedkit.model.people import Key, Request, User, UserCounts
 from feedkit.model.posts import Comment, Counts, Own, Post
 
 NO_COUNTS = Counts()
@@ -194,10 +194,15 @@ class CommentPage(Generic[Key]):
 
 @attrs.frozen(slots=True)
 class UserPage(Generic[Key]):
-    """A part of a list of users, such as somebody's followers. `next_cursor` leads on and is None at the end."""
+    """A part of a list of users, such as somebody's followers, newest first.
+
+    `next_cursor` leads on and is None at the end. `truncated`: the bound `max_scan` was hit, the page may be
+    short and `next_cursor` goes on.
+    """
 
     items: tuple[User[Key], ...]
     next_cursor: str | None
+    truncated: bool = False
 
     def __iter__(self) -> Iterator[User[Key]]:
         return iter(self.items)
@@ -205,6 +210,38 @@ class UserPage(Generic[Key]):
     def __len__(self) -> int:
         return len(self.items)
 
+    @property
+    def keys(self) -> list[Key]:
+        """The host's keys of everyone on this page, in order."""
+        return [user.key for user in self.items]
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""
-        return {"items": [user.to_dict() for user in self.items], "next_cursor": self.next_cursor}
+        return {
+            "items": [user.to_dict() for user in self.items],
+            "next_cursor": self.next_cursor,
+            "truncated": self.truncated,
+        }
+
+
+@attrs.frozen(slots=True)
+class RequestPage(Generic[Key]):
+    """A part of those who wait for an answer, newest first, with cursors as those of `UserPage`."""
+
+    items: tuple[Request[Key], ...]
+    next_cursor: str | None
+    truncated: bool = False
+
+    def __iter__(self) -> Iterator[Request[Key]]:
+        return iter(self.items)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form."""
+        return {
+            "items": [request.to_dict() for request in self.items],
+            "next_cursor": self.next_cursor,
+            "truncated": self.truncated,
+        }

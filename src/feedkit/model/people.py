@@ -1,10 +1,13 @@
 """People: users, their counters, and how they stand to each other."""
 
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import attrs
 
+from feedkit.clock import from_ms
 from feedkit.model.kinds import UserStatus
+from feedkit.model.posts import rfc3339
 
 Key = TypeVar("Key")
 """The host's own name for a user: `str`, `int` or `UUID`, chosen once per feed."""
@@ -74,3 +77,92 @@ class Relation:
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""
         return attrs.asdict(self)
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Standing:
+    """How the viewer stands to somebody. Whether they block or mute the viewer is told nowhere.
+
+    `requested` and `asked`: the viewer's own request to follow and to be friends is waiting; `requested_by` and
+    `asked_by`: theirs is. `reposts`: the viewer follows them and wants their reposts. `muted_until_ms` (Unix
+    milliseconds) is None where the viewer does not mute them, and for a mute without an end.
+    """
+
+    following: bool = False
+    followed_by: bool = False
+    requested: bool = False
+    requested_by: bool = False
+    asked: bool = False
+    asked_by: bool = False
+    friends: bool = False
+    blocked: bool = False
+    muted: bool = False
+    muted_until_ms: int | None = None
+    reposts: bool = False
+
+    @property
+    def muted_until(self) -> datetime | None:
+        """When the mute lapses."""
+        return None if self.muted_until_ms is None else from_ms(self.muted_until_ms)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form."""
+        fields = attrs.asdict(self)
+        del fields["muted_until_ms"]
+        return {**fields, "muted_until": rfc3339(self.muted_until)}
+
+
+def has_lapsed(until_ms: int, now_ms: int) -> bool:
+    """Whether a mute up to `until_ms` is over; 0 has no end."""
+    return 0 < until_ms <= now_ms
+
+
+@attrs.frozen(slots=True)
+class UserList:
+    """A named list of people, which its owner alone can see."""
+
+    id: int
+    name: str
+    created_ms: int
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was made."""
+        return from_ms(self.created_ms)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form."""
+        return {"id": str(self.id), "name": self.name, "created_at": rfc3339(self.created_at)}
+
+
+@attrs.frozen(slots=True)
+class Suggestion(Generic[Key]):
+    """Somebody whom the viewer may want to follow. `common`: how many of the viewer's followees follow them."""
+
+    user: User[Key]
+    common: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form."""
+        return {"user": self.user.to_dict(), "common": self.common}
+
+
+FOLLOW, FRIENDSHIP = "follow", "friendship"
+
+
+@attrs.frozen(slots=True)
+class Request(Generic[Key]):
+    """Somebody who waits for an answer. `kind`: "follow" or "friendship"."""
+
+    user: User[Key]
+    kind: str
+    at_ms: int
+
+    @property
+    def at(self) -> datetime:
+        """When they asked."""
+        return from_ms(self.at_ms)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form."""
+        return {"user": self.user.to_dict(), "kind": self.kind, "at": rfc3339(self.at)}

@@ -18,6 +18,10 @@ def given(**arguments: object) -> dict[str, object]:
     return {name: value for name, value in arguments.items() if value is not UNSET}
 
 
+NOT_MET = 0
+"""An id that nobody has, for whom feedkit has not met."""
+
+
 class Verbs(ABC, Generic[Key]):
     """A group of verbs over one feed."""
 

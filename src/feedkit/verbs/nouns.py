@@ -19,12 +19,18 @@ class Users(Noun[Key]):
         handle: str | None = UNSET,
         display_name: str | None = UNSET,
         time_zone: str | None = UNSET,
+        private: bool = UNSET,
         connection: Any = None,
     ) -> User[Key]:
-        """Add a user, or change the fields that are given."""
+        """Add a user, or change the fields that are given.
+
+        Who is `private` lets people follow them one by one, with `accept`; what they post is seen by followers
+        alone. Those who follow already stay. Who is public again has the requests that are waiting still to be
+        accepted or declined, or made anew by those who asked.
+        """
         runtime = self._runtime()
         fields = runtime.user_writing.checked(
-            given(handle=handle, display_name=display_name, time_zone=time_zone)
+            given(handle=handle, display_name=display_name, time_zone=time_zone, private=private)
         )
 
         def change(tx: Tx | None) -> User[Key]:

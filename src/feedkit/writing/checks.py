@@ -54,6 +54,13 @@ def checked_int(name: str, value: object, low: int, high: int) -> int:
     return int(value)
 
 
+def checked_flag(name: str, value: object) -> bool:
+    """True or False, and nothing that only counts as one of them."""
+    if not isinstance(value, bool):
+        raise InvalidArgument(f"{name} must be True or False, got {type(value).__name__}", argument=name)
+    return value
+
+
 def checked_seconds(name: str, value: object) -> None:
     """A number of seconds up to a year, or None for no bound."""
     if value is None or (isinstance(value, (int, float)) and 0 <= value <= _YEAR_S):

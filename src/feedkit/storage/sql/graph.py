@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from feedkit.codec import decode, encode
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids
-from feedkit.model import Assoc
+from feedkit.model import Assoc, has_lapsed
+from feedkit.storage.base import NO_REPOSTS, Place
 from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.prepared import Row, Tx
 from feedkit.storage.sql.tables import Tables
@@ -23,10 +24,13 @@ _TIES: dict[str, Tie] = {
     Assoc.FRIENDS: Tie.FRIENDS,
 }
 _DATA_SCHEMA = 1
-NO_REPOSTS = 1
-"""A bit in the data of a follow."""
 _DONE = (Assoc.FOLLOWS, Assoc.REQUESTS, Assoc.FRIENDS, Assoc.MUTES)
 _BLOCKS = (Assoc.BLOCKS, Assoc.BLOCKED_BY)
+_BETWEEN_USERS = [
+    kind
+    for one in (Assoc.FOLLOWS, Assoc.REQUESTS, Assoc.ASKS, Assoc.FRIENDS, Assoc.BLOCKS, Assoc.MUTES)
+    for kind in dict.fromkeys((one, one.inverse))
+]
 
 
 class SqlGraph:
@@ -39,7 +43,9 @@ class SqlGraph:
         there = ["id1=from_id", "kind=of_kind", "id2=to_id", "time=now_ms", "data"]
         back = ["id1=to_id", "kind=inverse", "id2=from_id", "time=now_ms", "data"]
         self._add = prepare(dialect.insert(links, there, back).on_conflict_do_nothing())
-        self._remove = prepare(_remove_both(links))
+        both = _both_rows(links)
+        self._remove = prepare(links.delete().where(both))
+        self._change = prepare(links.update().where(both).values(data=sa.bindparam("new_data")))
 
         of_one = links.c.id1 == sa.bindparam("from_id")
         of_kind = of_one & (links.c.kind == sa.bindparam("of_kind"))
@@ -61,6 +67,18 @@ class SqlGraph:
             .order_by(links.c.id2)
             .limit(sa.bindparam("at_most"))
         )
+        self._newest = prepare(_newest(links, of_kind, links.c.time))
+        # No index gives the order here: planners would walk all of a long list for the few that are asked for.
+        some_ends = of_kind & dialect.is_in(links.c.id2, "ids")
+        self._newest_among = prepare(_newest(links, some_ends, links.c.time + sa.literal_column("0")))
+        self._newest_of_each = prepare(_newest_of_each(links, dialect))
+        between = of_one & _is_one_of(links.c.kind, _BETWEEN_USERS) & dialect.is_in(links.c.id2, "ids")
+        self._between_many = prepare(sa.select(links.c.id2, links.c.kind, links.c.data).where(between))
+        self._with_data = prepare(
+            sa.select(links.c.id2, links.c.data)
+            .where(of_kind & links.c.data.is_not(None))
+            .order_by(links.c.id2)
+        )
         self._among = prepare(
             sa.select(links.c.id2).where(of_kind & dialect.is_in(links.c.id2, "ids")).order_by(links.c.id2)
         )
@@ -70,15 +88,45 @@ class SqlGraph:
             .limit(sa.bindparam("at_most"))
         )
 
-    def add(self, tx: Tx, id1: int, kind: Assoc, id2: int, now_ms: int, *, data: int | None = None) -> bool:
-        stored = None if data is None else encode(_DATA_SCHEMA, data)
-        return self._add.run(tx, {**_pair(id1, kind, id2), "now_ms": now_ms, "data": stored}) > 0
+    def add(self, tx: Tx, id1: int, kind: Assoc, id2: int, now_ms: int, *, data: int = 0) -> bool:
+        row = {**_pair(id1, kind, id2), "now_ms": now_ms, "data": _encode_data(data)}
+        return self._add.run(tx, row) > 0
+
+    def add_many(self, tx: Tx, id1: int, kind: Assoc, others: Ids, now_ms: int) -> Ids:
+        new = np.setdiff1d(others, self.among(tx, id1, kind, others))
+        rows = [{**_pair(id1, kind, id2), "now_ms": now_ms, "data": None} for id2 in new.tolist()]
+        if rows:
+            self._add.run_many(tx, rows)
+        return new
+
+    def change(self, tx: Tx, id1: int, kind: Assoc, id2: int, data: int) -> None:
+        self._change.run(tx, {**_pair(id1, kind, id2), "new_data": _encode_data(data)})
 
     def remove(self, tx: Tx, id1: int, kind: Assoc, id2: int) -> bool:
         return self._remove.run(tx, _pair(id1, kind, id2)) > 0
 
+    def remove_many(self, tx: Tx, id1: int, kind: Assoc, others: Ids) -> Ids:
+        there = self.among(tx, id1, kind, others)
+        if len(there):
+            self._remove.run_many(tx, [_pair(id1, kind, id2) for id2 in there.tolist()])
+        return there
+
     def lock_pair(self, tx: Tx, id1: int, id2: int) -> None:
         self._dialect.lock(tx, f"pair:{min(id1, id2)}:{max(id1, id2)}")
+
+    def lock_kind(self, tx: Tx, id1: int, kind: Assoc) -> None:
+        self._dialect.lock(tx, f"{kind}:{id1}")
+
+    def between_many(self, tx: Tx, id1: int, others: Ids) -> dict[int, dict[Assoc, int]]:
+        held: dict[int, dict[Assoc, int]] = {int(other): {} for other in others}
+        bound = {"from_id": id1, "ids": self._dialect.bind_ids(others)}
+        for id2, kind, data in self._between_many.rows(tx, bound):
+            held[id2][Assoc(kind)] = decode_data(data)
+        return held
+
+    def lapsed_mutes(self, tx: Tx, id1: int, now_ms: int) -> Ids:
+        mutes = self._with_data.rows(tx, {"from_id": id1, "of_kind": Assoc.MUTES.value})
+        return np.array([id2 for id2, data in mutes if has_lapsed(decode_data(data), now_ms)], dtype=np.int64)
 
     def is_blocked(self, tx: Tx, id1: int, id2: int) -> bool:
         return self._blocked.first(tx, {"from_id": id1, "to_id": id2}) is not None
@@ -101,6 +149,19 @@ class SqlGraph:
         chunk = {"from_id": id1, "of_kind": kind.value, "after": after, "at_most": limit}
         return np.array(self._range.column(tx, chunk), dtype=np.int64)
 
+    def newest(
+        self, tx: Tx, id1: int, kind: Assoc, before: Place, limit: int, among: Ids | None = None
+    ) -> list[Place]:
+        bound = {"from_id": id1, "of_kind": kind.value, "at_most": limit}
+        bound |= {"before_time": before[0], "before_id": before[1]}
+        if among is None:
+            return self._newest.rows(tx, bound)
+        return self._newest_among.rows(tx, {**bound, "ids": self._dialect.bind_ids(among)})
+
+    def newest_of_each(self, tx: Tx, those: Ids, kind: Assoc, each: int) -> list[int]:
+        bound = {"ids": self._dialect.bind_ids(those), "of_kind": kind.value, "each": each}
+        return self._newest_of_each.column(tx, bound)
+
     def among(self, tx: Tx, id1: int, kind: Assoc, others: Ids) -> Ids:
         pairs = {"from_id": id1, "of_kind": kind.value, "ids": self._dialect.bind_ids(others)}
         return np.array(self._among.column(tx, pairs), dtype=np.int64)
@@ -120,19 +181,23 @@ def _folded(viewer_id: int, rows: Iterable[Row], now_ms: int) -> Relations:
             continue
         if data is not None:
             given = decode_data(data)
-            if kind == Assoc.MUTES and given <= now_ms:
-                continue
             if kind == Assoc.MUTES:
-                until_ms = min(until_ms, given)
+                if has_lapsed(given, now_ms):
+                    continue
+                until_ms = min(until_ms, given or MAX_ID)
             elif kind == Assoc.FOLLOWS and given & NO_REPOSTS:
                 held[Tie.NO_REPOSTS].append(other)
         held[_TIES[kind]].append(other)
     return relations_of(viewer_id, held, lists=lists, until_ms=until_ms)
 
 
-def decode_data(data: bytes) -> int:
-    """The number beside an association; 0 where it cannot be read."""
-    value = decode(_DATA_SCHEMA, bytes(data))
+def _encode_data(data: int) -> bytes | None:
+    return encode(_DATA_SCHEMA, data) if data else None
+
+
+def decode_data(data: bytes | None) -> int:
+    """The number beside an association; 0 where there is none, or none that can be read."""
+    value = None if data is None else decode(_DATA_SCHEMA, bytes(data))
     return value if isinstance(value, int) else 0
 
 
@@ -140,16 +205,42 @@ def _pair(id1: int, kind: Assoc, id2: int) -> dict[str, Any]:
     return {"from_id": id1, "of_kind": kind.value, "inverse": kind.inverse.value, "to_id": id2}
 
 
+def _newest(links: sa.Table, condition: Any, time: Any) -> Any:
+    """(time, id2) of the newest `:at_most` below `:before_time` and `:before_id`."""
+    below = sa.tuple_(time, links.c.id2) < sa.tuple_(sa.bindparam("before_time"), sa.bindparam("before_id"))
+    newest_first = sa.select(links.c.time, links.c.id2).where(condition & below)
+    return newest_first.order_by(time.desc(), links.c.id2.desc()).limit(sa.bindparam("at_most"))
+
+
 def _is_one_of(column: sa.Column[str], kinds: Iterable[str]) -> Any:
     """Spelt out, since an IN is completed at every execution."""
     return sa.or_(*(column == str(kind) for kind in kinds))
 
 
-def _remove_both(links: sa.Table) -> Any:
+def _both_rows(links: sa.Table) -> Any:
     there, back = (
         (links.c.id1 == sa.bindparam(id1))
         & (links.c.kind == sa.bindparam(kind))
         & (links.c.id2 == sa.bindparam(id2))
         for id1, kind, id2 in (("from_id", "of_kind", "to_id"), ("to_id", "inverse", "from_id"))
     )
-    return links.delete().where(there | back)
+    return there | back
+
+
+def _newest_of_each(links: sa.Table, dialect: Dialect) -> Any:
+    """The other ends of the newest `:each` associations of every one of `:ids`."""
+    those, one = dialect.id_rows("ids"), links.alias("one")
+    newest = (
+        sa.select(one.c.id2)
+        .where(one.c.id1 == those.c.value, one.c.kind == sa.bindparam("of_kind"))
+        .order_by(one.c.time.desc(), one.c.id2.desc())
+        .limit(sa.bindparam("each"))
+    )
+    if dialect.name == "postgresql":
+        each = newest.lateral("each_one")
+        return sa.select(each.c.id2).select_from(those.join(each, sa.true()))
+    # SQLite has no LATERAL; a correlated IN on the key is planned as the same nested loop.
+    of_one = (links.c.id1 == those.c.value) & (links.c.kind == sa.bindparam("of_kind"))
+    return sa.select(links.c.id2).select_from(
+        those.join(links, of_one & links.c.id2.in_(newest.correlate(those)))
+    )

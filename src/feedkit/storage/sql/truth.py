@@ -22,6 +22,7 @@ from feedkit.storage.sql.inside import Inside
 from feedkit.storage.sql.install import SqlInstall, SqlNodes
 from feedkit.storage.sql.joining import Joining
 from feedkit.storage.sql.journals import SqlJournals
+from feedkit.storage.sql.lists import SqlLists
 from feedkit.storage.sql.lives import SqlLives
 from feedkit.storage.sql.media import SqlMedia
 from feedkit.storage.sql.posts import SqlPosts
@@ -58,6 +59,7 @@ class SqlTruth:
         self.journals: lives.JournalStore = SqlJournals(*both)
         self.selections: selections.SelectionStore = SqlSelections(*both)
         self.graph: base.GraphStore = SqlGraph(*both)
+        self.lists: base.ListStore = SqlLists(*both)
         self.counts: base.CountStore = SqlCounts(*both)
         self.engagement: engaging.EngagementStore = SqlEngagement(*both)
         self.comments: engaging.CommentStore = SqlComments(*both)
