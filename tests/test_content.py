@@ -472,13 +472,14 @@ def test_l07_nobody_else_changes_an_audience(feed: feedkit.Feed[str]) -> None:
 
 
 def test_an_edit_tells_the_audience_of_before(feed: feedkit.Feed[str]) -> None:
-    post = feed.publish("ada", text="x", reply_to=5)
+    answered = feed.publish("bob", text="x")
+    post = feed.publish("ada", text="x", reply_to=answered.id)
     feed.edit("ada", post.id, audience="only_me")
     feed.edit("ada", post.id, text="y")
     told = events(feed, EventKind.POST_EDITED)
     assert [(one.detail, one.audience, one.about) for one in told] == [
-        ("public", Audience.ONLY_ME, (("reply", 5),)),
-        ("only_me", Audience.ONLY_ME, (("reply", 5),)),
+        ("public", Audience.ONLY_ME, (("reply", answered.id),)),
+        ("only_me", Audience.ONLY_ME, (("reply", answered.id),)),
     ]
     assert {one.position for one in told} == {post.position}
 

@@ -24,9 +24,11 @@ from feedkit.verbs.media import MediaOfPosts
 from feedkit.verbs.nouns import Posts, Users
 from feedkit.verbs.people import PeopleVerbs
 from feedkit.verbs.reading import ReadingVerbs
+from feedkit.verbs.reposts import RepostVerbs
 from feedkit.verbs.staff import Staff
 from feedkit.verbs.upkeep import UpkeepVerbs
 from feedkit.wiring import Wiring, wire
+from feedkit.writing.entities import MentionResolver
 
 _open_feeds: weakref.WeakSet[Feed[Any]] = weakref.WeakSet()
 _abandoned: list[
@@ -36,6 +38,7 @@ _abandoned: list[
 
 class Feed(
     ContentVerbs[Key],
+    RepostVerbs[Key],
     GraphVerbs[Key],
     PeopleVerbs[Key],
     EngagementVerbs[Key],
@@ -185,6 +188,7 @@ def connect(
     settings: Settings | None = ...,
     clock: Clock | None = ...,
     deliver: str = ...,
+    mention_resolver: MentionResolver | None = ...,
 ) -> Feed[str]: ...
 
 
@@ -198,6 +202,7 @@ def connect(
     settings: Settings | None = ...,
     clock: Clock | None = ...,
     deliver: str = ...,
+    mention_resolver: MentionResolver | None = ...,
 ) -> Feed[Key]: ...
 
 
@@ -210,6 +215,7 @@ def connect(
     settings: Settings | None = None,
     clock: Clock | None = None,
     deliver: str = "inline",
+    mention_resolver: MentionResolver | None = None,
 ) -> Feed[Any]:
     """A feed over a database. Nothing is opened before its first verb, so this is safe before a fork.
 
@@ -221,6 +227,8 @@ def connect(
         settings: every bound and size; `Settings.from_env()` reads them from the environment.
         clock: tells the time; tests pass a `ManualClock`.
         deliver: `"inline"`, the log is applied by whoever reads or drains; `"thread"`, by a thread as well.
+        mention_resolver: gives the keys of those whom handles in a text name, by handle; without one, it is the user
+            who was put with exactly that handle.
 
     Raises:
         ConfigurationError: an argument is not one of those.
@@ -234,6 +242,7 @@ def connect(
             settings=settings,
             clock=clock,
             deliver=deliver,
+            mention_resolver=mention_resolver,
         )
     )
 

@@ -46,12 +46,14 @@ from feedkit.writing.comments import Commenting
 from feedkit.writing.drafts import Drafting
 from feedkit.writing.editing import Editing
 from feedkit.writing.engagement import Engagement
+from feedkit.writing.entities import Entities
 from feedkit.writing.graph import Graph
 from feedkit.writing.lists import ListWriting
 from feedkit.writing.media import MediaWriting
 from feedkit.writing.pins import Pins
 from feedkit.writing.posts import PostWriting
 from feedkit.writing.publish import Publishing
+from feedkit.writing.reposts import Reposting
 from feedkit.writing.schedule import Schedule
 from feedkit.writing.staff import StaffWriting
 from feedkit.writing.standing import Standing
@@ -270,16 +272,18 @@ class Runtime(Generic[Key]):
         )
         self.drafting = Drafting(settings)
         standing = Standing(truth, self.directory, clock)
+        targets = Targets(truth, self.directory, clock)
+        entities = Entities(truth, self.directory, self._wiring.mention_resolver, settings)
         around = (self.post_writing, standing, clock, settings)
-        self.publishing = Publishing(truth, self.minting, *around)
-        self.drafts = StoredDrafts(truth, self.minting, *around)
-        self.editing = Editing(truth, *around)
+        self.publishing = Publishing(truth, self.minting, *around, targets=targets, entities=entities)
+        self.reposting = Reposting(truth, self.minting, self.post_writing, standing, targets, clock)
+        self.drafts = StoredDrafts(truth, self.minting, *around, targets=targets, entities=entities)
+        self.editing = Editing(truth, *around, entities=entities)
         self.pins = Pins(truth, *around)
         self.media_writing = MediaWriting(truth, clock, settings)
         self.staff_writing = StaffWriting(truth, self.minting, self.post_writing, clock)
         self.graph = Graph(truth, clock, settings)
         self.list_writing = ListWriting(truth, self.minting, clock, settings)
         self.user_writing = UserWriting(truth, clock, settings)
-        targets = Targets(truth, self.directory, clock)
         self.engagement = Engagement(truth, targets, standing, clock, settings)
         self.commenting = Commenting(truth, self.minting, targets, standing, clock, settings)

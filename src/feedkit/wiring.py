@@ -13,6 +13,7 @@ from feedkit.fanout.policy import FanoutPolicy, Hybrid
 from feedkit.model import Key
 from feedkit.settings import Settings
 from feedkit.storage.directory import KEY_TYPES
+from feedkit.writing.entities import MentionResolver
 
 _NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,23}")  # leaves room for the longest name of a table or index
 _DELIVER = ("inline", "thread")
@@ -32,6 +33,7 @@ class Wiring(Generic[Key]):
     deliver: str
     ambient: Callable[[], AbstractContextManager[Any]] | None = None
     """Gives the host's connection that a verb joins which was told none, or None for none of the host's."""
+    mention_resolver: MentionResolver | None = None
 
 
 def wire(
@@ -43,6 +45,7 @@ def wire(
     settings: Any,
     clock: Clock | None,
     deliver: str,
+    mention_resolver: Any = None,
 ) -> Wiring[Key]:
     """The wiring of these arguments of `connect`. Raises ConfigurationError."""
     if not any(key is known for known in KEY_TYPES):
@@ -57,6 +60,11 @@ def wire(
     if settings is not None and not isinstance(settings, Settings):
         message = f"settings must be a feedkit.Settings, got {type(settings).__name__}; pass Settings(...)"
         raise ConfigurationError(message, argument="settings")
+    if mention_resolver is not None and not callable(mention_resolver):
+        message = (
+            "mention_resolver must be a function from a list of handles to a dict of user keys by handle"
+        )
+        raise ConfigurationError(message, argument="mention_resolver")
     for name, part, method in (("clock", clock, "now_ms"), ("policy", policy, "route")):
         if part is not None and (isinstance(part, type) or not hasattr(part, method)):
             message = (
@@ -71,6 +79,7 @@ def wire(
         settings=settings or Settings(),
         clock=clock or SystemClock(),
         deliver=deliver,
+        mention_resolver=mention_resolver,
     )
 
 

@@ -32,7 +32,7 @@ class Hydrator(Generic[Key]):
         shared_ids = [one for post in posts if (one := post.repost_of or post.quote_of)]
         if not shared_ids:
             return self._plain(posts, relations, surface)
-        shared = self._readthrough.posts(shared_ids)
+        shared = self._shared(shared_ids)
         seen = self._seen([*posts, *shared.values()], relations, surface)
         lines = [self._line(post, shared, seen) for post in posts]
         content = [line[0] for line in lines if line is not None]
@@ -50,6 +50,12 @@ class Hydrator(Generic[Key]):
             Item(post, seen[post.id], *doings[post.id], post.position) if post.id in seen else None
             for post in posts
         ]
+
+    def _shared(self, post_ids: Sequence[int]) -> dict[int, Post]:
+        """Posts that others share, and those that they quote themselves."""
+        shared = self._readthrough.posts(post_ids)
+        quoted = [post.quote_of for post in shared.values() if post.quote_of is not None]
+        return {**self._readthrough.posts(quoted), **shared} if quoted else shared
 
     def _seen(self, posts: Sequence[Post], relations: Relations, surface: Surface) -> dict[int, User[Key]]:
         """The authors of those of the posts that may be seen, by the post's id."""

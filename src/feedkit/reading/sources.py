@@ -37,7 +37,7 @@ class Empty:
         """Nothing."""
         return []
 
-    def newer_than(self, since: int, mark: int) -> "Empty":  # noqa: ARG002 - as above
+    def newer_than(self, since: int, mark: int) -> Self:  # noqa: ARG002 - as above
         """Nothing either."""
         return self
 

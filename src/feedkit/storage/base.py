@@ -19,7 +19,7 @@ from feedkit.storage.engaging import CommentStore, EngagementStore
 from feedkit.storage.entries import Entries
 from feedkit.storage.exporting import ExportStore
 from feedkit.storage.lives import JournalStore, LifeStore, MediaStore
-from feedkit.storage.selections import SelectionStore
+from feedkit.storage.selections import SelectionStore, TagStore
 from feedkit.visibility import Relations
 
 T = TypeVar("T")
@@ -78,6 +78,7 @@ class Truth(Protocol):
     media: MediaStore
     journals: JournalStore
     selections: SelectionStore
+    tags: TagStore
     graph: "GraphStore"
     lists: "ListStore"
     counts: "CountStore"

@@ -1,9 +1,12 @@
 """The contract of feeds that truth is asked for each time: tags, threads, the parts of a profile."""
 
+from collections.abc import Set
 from enum import StrEnum
 from typing import Any, Protocol
 
 import attrs
+
+from feedkit.model import Post
 
 Tx = Any
 """As in `feedkit.storage.base`."""
@@ -46,5 +49,15 @@ class SelectionStore(Protocol):
     def replies(self, tx: Tx, post_id: int, span: Span) -> list[int]:
         """The oldest direct replies to a post, ascending."""
 
+    def repost_by(self, tx: Tx, author_id: int, post_id: int) -> int | None:
+        """The id of the repost of a post that stands, by this author."""
+
     def ancestors(self, tx: Tx, post_id: int, at_most: int) -> list[int]:
         """The ids of what a post answers, what that answers, and so on: the nearest first."""
+
+
+class TagStore(Protocol):
+    """Under which tags posts stand."""
+
+    def change(self, tx: Tx, post: Post, gone: Set[str], new: Set[str]) -> None:
+        """Take a post out from under some tags and put it under others, all in their canonical form."""

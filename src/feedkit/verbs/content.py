@@ -29,6 +29,7 @@ class ContentVerbs(Verbs[Key]):
         extra: Mapping[str, Any] | None = None,
         ref: str | None = None,
         reply_to: int | str | None = None,
+        quote_of: int | str | None = None,
         fallback: str | None = None,
         at: datetime | None = None,
         hold: bool = False,
@@ -49,7 +50,8 @@ class ContentVerbs(Verbs[Key]):
             media: pictures, films or sounds, in order; at most `media_max`.
             extra: plain JSON of the host's own; at most `extra_max_bytes`. It never touches rights.
             ref: the host's own unique name for the post.
-            reply_to: the id of the post that this one answers.
+            reply_to: the id of the post that this one answers, which the author has to see.
+            quote_of: the id of the post that this one quotes, which the author has to see and be allowed to share.
             fallback: what a client shows that does not know this kind; at most `fallback_max_chars`.
             at: publish it then, at most `schedule_max_s` ahead; until then it is a draft with `scheduled_at`.
             hold: keep it from everybody until staff release it; its status is `pending_review` until then.
@@ -62,8 +64,8 @@ class ContentVerbs(Verbs[Key]):
         Raises:
             InvalidArgument: an argument has the wrong type, is out of bounds, or contradicts another one.
             Conflict: `ref` is taken, or `idempotency_key` was used for other content.
-            NotFound: `list` is no list of the author's.
-            Forbidden: the author is suspended.
+            NotFound: `list` is no list of the author's; the author may not see what is answered or quoted.
+            Forbidden: what is quoted is not for everybody; the author is suspended.
             Unavailable: the database could not be reached.
         """
         runtime = self.runtime()
@@ -79,6 +81,7 @@ class ContentVerbs(Verbs[Key]):
             extra=extra,
             ref=ref,
             reply_to=reply_to,
+            quote_of=quote_of,
             fallback=fallback,
         )
         once = checked_key(idempotency_key)

@@ -29,6 +29,7 @@ class Drafts(Noun[Key]):
         extra: Mapping[str, Any] | None = UNSET,
         ref: str | None = UNSET,
         reply_to: int | str | None = UNSET,
+        quote_of: int | str | None = UNSET,
         fallback: str | None = UNSET,
         connection: Any = None,
     ) -> Post:
@@ -51,6 +52,7 @@ class Drafts(Noun[Key]):
             extra=extra,
             ref=ref,
             reply_to=reply_to,
+            quote_of=quote_of,
             fallback=fallback,
         )
 

@@ -41,6 +41,7 @@ class Draft:
     extra_json: str = _NO_EXTRA
     ref: str | None = None
     reply_to: int | None = None
+    quote_of: int | None = None
     fallback: str | None = None
     timing: Timing = AT_ONCE
 
@@ -164,6 +165,7 @@ class Drafting:
         "extra": ("extra_json", _extra),
         "ref": ("ref", _ref),
         "reply_to": ("reply_to", lambda _, one: None if one is None else checked_id("reply_to", one)),
+        "quote_of": ("quote_of", lambda _, one: None if one is None else checked_id("quote_of", one)),
         "fallback": ("fallback", _fallback),
     }
 
@@ -180,6 +182,8 @@ def _audience(audience: object, list_id: object) -> dict[str, Any]:
 def _kind(kind: object) -> str:
     if kind == "post":
         return "post"
+    if kind == "repost":
+        raise InvalidArgument('kind must not be "repost", which feed.repost makes', argument="kind")
     if not isinstance(kind, str) or not _KIND.fullmatch(kind):
         message = (
             "kind must be 1..32 characters of a-z, 0-9 and _.:- that start with a letter, such as 'post'"

@@ -1,6 +1,7 @@
 """Editing posts: what they say, and who may see them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
@@ -10,6 +11,7 @@ from feedkit.model import Post, PostStatus, Revision
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
 from feedkit.writing.drafts import Drafting
+from feedkit.writing.entities import Entities
 from feedkit.writing.posts import PostWriting, no_such_post
 from feedkit.writing.standing import Standing
 
@@ -20,9 +22,17 @@ class Editing:
     """The verb for edits. What a post said before is kept beside it, for its author and staff."""
 
     def __init__(
-        self, truth: Truth, writing: PostWriting, standing: Standing, clock: Clock, settings: Settings
+        self,
+        truth: Truth,
+        writing: PostWriting,
+        standing: Standing,
+        clock: Clock,
+        settings: Settings,
+        *,
+        entities: Entities[Any],
     ) -> None:
         self._truth, self._writing, self._standing = truth, writing, standing
+        self._entities = entities
         self._clock, self._settings = clock, settings
         self._drafting = Drafting(settings)
 
@@ -37,12 +47,13 @@ class Editing:
             Forbidden: staff removed it, or the author is suspended.
             LimitExceeded: it was edited `revisions_max` times.
         """
+        named = self._entities.given(given, host_tx)
 
         def work(tx: Tx) -> Post:
             self._standing.check(tx, author_id)
             before = self._writing.own(tx, author_id, post_id)
             _check_editable(before)
-            after = attrs.evolve(before, **self._drafting.changes(given, before.audience))
+            after = attrs.evolve(before, **self._drafting.changes(given, before.audience), **named)
             if after.list_id != before.list_id:
                 self._writing.check_list(tx, author_id, after.list_id)
             return before if after == before else self._edit(tx, before, after)

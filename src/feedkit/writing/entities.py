@@ -14,6 +14,7 @@ from feedkit.model import Entity, Key
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.directory import Directory
+from feedkit.writing.checks import checked_text
 
 MentionResolver = Callable[[Sequence[str]], Mapping[str, Any]]
 """The keys of those who go by these handles, by handle; nobody for a handle that it leaves out."""
@@ -56,6 +57,13 @@ class Entities(Generic[Key]):
             attrs.evolve(entity, user_id=named.get(entity.value)) if entity.kind == MENTION else entity
             for entity in found
         )
+
+    def given(self, given: Mapping[str, object], host_tx: Tx | None = None) -> dict[str, Any]:
+        """What a new text among `given` comes to. Raises InvalidArgument or LimitExceeded for one out of bounds."""
+        if "text" not in given:
+            return {}
+        text = checked_text("text", given["text"], self._settings.text_max_chars)
+        return {"entities": self.of(text, host_tx)}
 
     def _named(self, handles: list[str], host_tx: Tx | None) -> dict[str, int]:
         if self._resolver is None:

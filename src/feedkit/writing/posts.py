@@ -4,6 +4,7 @@ from feedkit.errors import NotFound
 from feedkit.fanout.routing import Router
 from feedkit.model import Event, EventKind, Post, PostStatus, Route
 from feedkit.storage.base import Truth, Tx
+from feedkit.writing.entities import tags_of
 
 
 class PostWriting:
@@ -19,6 +20,7 @@ class PostWriting:
             self._truth.posts.insert(tx, after)
         else:
             self._truth.lives.change(tx, before, after)
+        self._tag(tx, before, after)
         if event is not None:
             self._truth.events.append(tx, event)
         return after
@@ -34,6 +36,13 @@ class PostWriting:
         """Refuse a list that is not the author's. Raises NotFound."""
         if list_id is not None and not self._truth.lives.owns_list(tx, author_id, list_id):
             raise NotFound("list names no list of this author", argument="list")
+
+    def _tag(self, tx: Tx, before: Post | None, after: Post) -> None:
+        """A post stands under the tags of its text from the moment that it has a position."""
+        was = tags_of(before.entities) if before is not None and before.position else set()
+        tags = tags_of(after.entities) if after.position else set()
+        if tags != was:
+            self._truth.tags.change(tx, after, was - tags, tags - was)
 
     def _event(self, tx: Tx, before: Post | None, after: Post, now_ms: int) -> Event | None:
         """None where others could see the post neither before nor after."""

@@ -1,16 +1,20 @@
 """Publishing and deleting posts."""
 
+from typing import Any
+
 import attrs
 
 from feedkit.clock import Clock
-from feedkit.model import Assoc, Event, EventKind, Post, PostStatus
+from feedkit.model import Assoc, Entity, Event, EventKind, Post, PostStatus
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.minting import Minting
 from feedkit.writing.drafts import Draft
+from feedkit.writing.entities import Entities
 from feedkit.writing.once import Once
 from feedkit.writing.posts import PostWriting, no_such_post
 from feedkit.writing.standing import Standing
+from feedkit.writing.targets import Targets
 
 
 class Publishing:
@@ -24,7 +28,11 @@ class Publishing:
         standing: Standing,
         clock: Clock,
         settings: Settings,
+        *,
+        targets: Targets[Any],
+        entities: Entities[Any],
     ) -> None:
+        self._targets, self._entities = targets, entities
         self._truth, self._minting, self._writing = truth, minting, writing
         self._standing, self._clock, self._settings = standing, clock, settings
         self._once = Once(truth, settings)
@@ -34,10 +42,14 @@ class Publishing:
     ) -> Post:
         """Store a post and the event that will deliver it; with `key`, once, however often this is called.
 
-        Raises Conflict where its `ref` is taken, or `key` stands for other content.
+        Raises:
+            Conflict: its `ref` is taken, or `key` stands for other content.
+            NotFound: the author may not see what it answers or quotes, or has no such list.
+            Forbidden: what it quotes is not for everybody, or the author is suspended.
         """
         post_id = self._minting.mint(host_tx)
         now_ms = self._clock.now_ms()
+        entities = self._entities.of(draft.text, host_tx)
 
         def work(tx: Tx) -> Post:
             self._standing.check(tx, author_id)
@@ -46,7 +58,8 @@ class Publishing:
             if earlier is not None and (post := self._stored(tx, earlier)) is not None:
                 return post
             self._writing.check_list(tx, author_id, draft.list_id)
-            return self._writing.store(tx, None, self._post(post_id, author_id, draft, now_ms), now_ms)
+            post = self._targets.named_by(tx, self._post(post_id, author_id, draft, entities, now_ms))
+            return self._writing.store(tx, None, post, now_ms)
 
         return self._truth.write(work, within=host_tx, landed=lambda tx: self._stored(tx, post_id))
 
@@ -73,7 +86,9 @@ class Publishing:
 
         return self._truth.write(work, within=host_tx)
 
-    def _post(self, post_id: int, author_id: int, draft: Draft, now_ms: int) -> Post:
+    def _post(
+        self, post_id: int, author_id: int, draft: Draft, entities: tuple[Entity, ...], now_ms: int
+    ) -> Post:
         timing = draft.timing.fields(now_ms, self._settings)
         position = post_id if timing["status"] is PostStatus.PUBLISHED else 0
         return Post(
@@ -81,6 +96,7 @@ class Publishing:
             position=position,
             author_id=author_id,
             created_ms=now_ms,
+            entities=entities,
             **draft.content(),
             **timing,
         )

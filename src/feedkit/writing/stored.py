@@ -1,6 +1,7 @@
 """Drafts that are kept: saved, scheduled, published later."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import attrs
 
@@ -11,8 +12,10 @@ from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.minting import Minting
 from feedkit.writing.drafts import Drafting
+from feedkit.writing.entities import Entities
 from feedkit.writing.posts import PostWriting, no_such_post
 from feedkit.writing.standing import Standing
+from feedkit.writing.targets import Targets
 from feedkit.writing.timing import Timing, check_end
 
 
@@ -27,7 +30,11 @@ class StoredDrafts:
         standing: Standing,
         clock: Clock,
         settings: Settings,
+        *,
+        targets: Targets[Any],
+        entities: Entities[Any],
     ) -> None:
+        self._targets, self._entities = targets, entities
         self._truth, self._minting, self._writing = truth, minting, writing
         self._standing, self._clock, self._settings = standing, clock, settings
         self._drafting = Drafting(settings)
@@ -39,10 +46,13 @@ class StoredDrafts:
 
         Raises NotFound where the author has no such post, Conflict where it is no draft any more.
         """
+        named = self._entities.given(given, host_tx)
         if post_id is not None:
-            return self._truth.write(lambda tx: self._change(tx, author_id, post_id, given), within=host_tx)
+            return self._truth.write(
+                lambda tx: self._change(tx, author_id, post_id, given, named), within=host_tx
+            )
         now_ms = self._clock.now_ms()
-        content = self._drafting.changes(given, Audience.PUBLIC)
+        content = self._drafting.changes(given, Audience.PUBLIC) | named
         post = Post(self._minting.mint(host_tx), 0, author_id, now_ms, status=PostStatus.DRAFT, **content)
         return self._truth.write(
             lambda tx: self._add(tx, post), within=host_tx, landed=lambda tx: self._landed(tx, post.id)
@@ -51,7 +61,9 @@ class StoredDrafts:
     def publish(self, author_id: int, post_id: int, timing: Timing, host_tx: Tx | None = None) -> Post:
         """Publish a draft now or at a moment. One that is published already stays as it is.
 
-        Raises NotFound where the author has no such post.
+        Raises:
+            NotFound: the author has no such post, or may not see what it answers or quotes.
+            Forbidden: what it quotes is not for everybody, or the author is suspended.
         """
         position = self._minting.mint(host_tx) if timing.at_ms is None else 0
 
@@ -65,7 +77,7 @@ class StoredDrafts:
             if fields["expires_ms"] is None and before.expires_ms is not None:
                 check_end(timing.at_ms or now_ms, before.expires_ms, self._settings)
                 fields["expires_ms"] = before.expires_ms
-            after = attrs.evolve(before, position=position, **fields)
+            after = self._targets.named_by(tx, attrs.evolve(before, position=position, **fields))
             return self._writing.store(tx, before, after, now_ms)
 
         return self._truth.write(work, within=host_tx)
@@ -93,9 +105,11 @@ class StoredDrafts:
         self._writing.check_list(tx, post.author_id, post.list_id)
         return self._writing.store(tx, None, post, post.created_ms)
 
-    def _change(self, tx: Tx, author_id: int, post_id: int, given: Mapping[str, object]) -> Post:
+    def _change(
+        self, tx: Tx, author_id: int, post_id: int, given: Mapping[str, object], named: Mapping[str, Any]
+    ) -> Post:
         before = self._draft(tx, author_id, post_id)
-        after = attrs.evolve(before, **self._drafting.changes(given, before.audience))
+        after = attrs.evolve(before, **self._drafting.changes(given, before.audience), **named)
         if after.list_id != before.list_id:
             self._writing.check_list(tx, author_id, after.list_id)
         return self._writing.store(tx, before, after, self._clock.now_ms())

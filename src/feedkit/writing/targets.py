@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, Generic
 
+import attrs
+
 from feedkit.clock import Clock
-from feedkit.errors import NotFound
+from feedkit.errors import Forbidden, NotFound
 from feedkit.model import Comment, Key, Post, User
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.directory import Directory
-from feedkit.visibility import Relations, Surface, comments_visible, visible
+from feedkit.visibility import Relations, Surface, comments_visible, may_share, visible
 
 
 class Targets(Generic[Key]):
@@ -27,6 +29,23 @@ class Targets(Generic[Key]):
         if post is None:
             raise NotFound(f"{argument} names no post that the actor can see", argument=argument)
         return post
+
+    def shareable(self, tx: Tx, actor_id: int, post_id: int, argument: str) -> Post:
+        """A post that the actor sees, and may show to others. Raises Forbidden where that would widen its audience."""
+        post = self.post(tx, actor_id, post_id, argument)
+        author = self._users(tx, (post.author_id,))[post.author_id]
+        if not may_share(post, author, actor_id):
+            raise Forbidden(f"{argument} names a post that is not for everybody to see", argument=argument)
+        return post
+
+    def named_by(self, tx: Tx, post: Post) -> Post:
+        """A post that is about to be published, once its author may answer and quote what it answers and quotes."""
+        reply_to, quote_of = post.reply_to, post.quote_of
+        if reply_to is not None:
+            reply_to = self.post(tx, post.author_id, reply_to, "reply_to").id
+        if quote_of is not None:
+            quote_of = self.shareable(tx, post.author_id, quote_of, "quote_of").id
+        return attrs.evolve(post, reply_to=reply_to, quote_of=quote_of)
 
     def comment(
         self, tx: Tx, actor_id: int, comment_id: int, argument: str, message: str

@@ -1,11 +1,11 @@
 """Feeds that are asked for each time: tags, threads, the parts of a profile."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 import sqlalchemy as sa
 
-from feedkit.model import Audience
+from feedkit.model import Audience, Post
 from feedkit.storage.selections import Part, Span
 from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.events import published_by_events
@@ -38,6 +38,8 @@ class SqlSelections:
         }
         answers = posts.c.reply_to == sa.bindparam("post_id")
         self._replies = _Selection(dialect, posts.c.position, answers & stands, late, ascending=True)
+        shares = (posts.c.repost_of == sa.bindparam("post_id")) & by_author & stands
+        self._repost_by = dialect.prepare(sa.select(posts.c.id).where(shares).order_by(posts.c.id).limit(1))
         self._ancestors = dialect.prepare(_ancestors(posts))
 
     def tagged(self, tx: Tx, tag: str, span: Span) -> list[int]:
@@ -52,8 +54,30 @@ class SqlSelections:
     def replies(self, tx: Tx, post_id: int, span: Span) -> list[int]:
         return self._replies.of(tx, {"post_id": post_id}, span)
 
+    def repost_by(self, tx: Tx, author_id: int, post_id: int) -> int | None:
+        found: int | None = self._repost_by.scalar(tx, {"author": author_id, "post_id": post_id})
+        return found
+
     def ancestors(self, tx: Tx, post_id: int, at_most: int) -> list[int]:
         return self._ancestors.column(tx, {"post_id": post_id, "at_most": at_most})
+
+
+class SqlTags:
+    """See `feedkit.storage.selections.TagStore`."""
+
+    def __init__(self, tables: Tables, dialect: Dialect) -> None:
+        tags = tables.post_tags
+        new = dialect.insert(tags, ["tag", "position", "author_id"])
+        self._add = dialect.prepare(new.on_conflict_do_nothing())
+        this = (tags.c.tag == sa.bindparam("of_tag")) & (tags.c.position == sa.bindparam("at"))
+        self._remove = dialect.prepare(tags.delete().where(this))
+
+    def change(self, tx: Tx, post: Post, gone: Set[str], new: Set[str]) -> None:
+        if gone:
+            self._remove.run_many(tx, [{"of_tag": tag, "at": post.position} for tag in sorted(gone)])
+        if new:
+            row = {"position": post.position, "author_id": post.author_id}
+            self._add.run_many(tx, [{"tag": tag, **row} for tag in sorted(new)])
 
 
 class _Selection:

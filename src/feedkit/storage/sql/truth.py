@@ -29,7 +29,7 @@ from feedkit.storage.sql.posts import SqlPosts
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.pulled import SqlPulled
 from feedkit.storage.sql.schema import Schema
-from feedkit.storage.sql.selections import SqlSelections
+from feedkit.storage.sql.selections import SqlSelections, SqlTags
 from feedkit.storage.sql.tables import SCHEMA_VERSION, Tables
 from feedkit.storage.sql.users import SqlUsers
 
@@ -58,6 +58,7 @@ class SqlTruth:
         self.media: lives.MediaStore = SqlMedia(*both)
         self.journals: lives.JournalStore = SqlJournals(*both)
         self.selections: selections.SelectionStore = SqlSelections(*both)
+        self.tags: selections.TagStore = SqlTags(*both)
         self.graph: base.GraphStore = SqlGraph(*both)
         self.lists: base.ListStore = SqlLists(*both)
         self.counts: base.CountStore = SqlCounts(*both)
