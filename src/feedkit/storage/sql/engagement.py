@@ -27,9 +27,12 @@ class SqlEngagement:
         prepare = dialect.prepare
         of_one = links.c.id1 == sa.bindparam("from_id")
         mine = of_one & dialect.is_in(links.c.id2, "ids")
-        reacted, reacted_by = (_begins_with(links.c.kind, prefix) for prefix in (REACTED, REACTED_BY))
-        did = mine & (reacted | (links.c.kind == Assoc.SAVES.value))
-        self._own = prepare(sa.select(links.c.id2, links.c.kind).where(did).order_by(links.c.kind))
+        reacted, reacted_by = (
+            links.c.kind.in_(_kinds_of_one(links, prefix)) for prefix in (REACTED, REACTED_BY)
+        )
+        did = sa.select(links.c.id2, links.c.kind).where(mine)
+        saved = did.where(links.c.kind == Assoc.SAVES.value)
+        self._own = prepare(sa.union_all(did.where(reacted), saved).order_by("kind"))
         here = of_one & (links.c.id2 == sa.bindparam("to_id")) & reacted
         self._held = prepare(sa.select(links.c.kind).where(here).order_by(links.c.time, links.c.kind))
 
@@ -151,9 +154,27 @@ def _rows(of: sa.ColumnElement[int], kind: sa.ColumnElement[str]) -> Any:
     return sa.select(of.label("object_id"), sa.cast(kind, sa.String).label("kind"))
 
 
+def _kinds_of_one(links: sa.Table, prefix: str) -> Any:
+    """The kinds that one id has rows of: one step of the index finds each, however many rows there are."""
+    one = links.alias("one")
+    of_one = sa.select(one.c.kind).where(one.c.id1 == sa.bindparam("from_id"), one.c.kind < _past(prefix))
+    lowest_first = of_one.order_by(one.c.kind).limit(1)
+    first = lowest_first.where(one.c.kind >= prefix).scalar_subquery()
+    kinds = sa.select(first.label("kind")).cte(f"kinds_{prefix[:-1]}", recursive=True)
+    # One bound from below alone: of two, SQLite takes either to search by.
+    following = lowest_first.where(one.c.kind > kinds.c.kind).correlate(kinds).scalar_subquery()
+    step = sa.select(following).where(kinds.c.kind.is_not(None))
+    return sa.select(kinds.union_all(step).c.kind)
+
+
 def _begins_with(kind: sa.ColumnElement[str], prefix: str) -> Any:
-    """A range of the index: from the prefix up to the first string past everything that begins with it."""
-    return (kind >= prefix) & (kind < prefix[:-1] + chr(ord(prefix[-1]) + 1))
+    """As a range of the index."""
+    return (kind >= prefix) & (kind < _past(prefix))
+
+
+def _past(prefix: str) -> str:
+    """The first string past everything that begins with this."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1)
 
 
 def _is_row(links: sa.Table, row: Sequence[str]) -> Any:
