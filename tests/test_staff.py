@@ -335,6 +335,34 @@ def test_a_suspended_author_adds_nothing_and_may_take_back(feed: feedkit.Feed[st
     assert feed.publish("ada", text="more", idempotency_key="k").text == "more"
 
 
+def test_a_suspended_user_lets_nobody_nearer_and_may_turn_away(feed: feedkit.Feed[str]) -> None:
+    # given somebody with followees, and others who ask to be let near
+    feed.users.put("ada", private=True)
+    feed.follow("ada", "cyd")
+    feed.follow("dee", "ada")
+    feed.befriend("fay", "ada")
+    eve(feed).suspend("ada")
+
+    # then
+    refused: list[Callable[[], object]] = [
+        lambda: feed.follow("ada", "gus"),
+        lambda: feed.follow("ada", "cyd", reposts=False),
+        lambda: feed.befriend("ada", "gus"),
+        lambda: feed.befriend("ada", "fay"),
+        lambda: feed.accept("ada", "dee"),
+        lambda: feed.accept("ada", "fay"),
+    ]
+    for call in refused:
+        with pytest.raises(Forbidden, match="suspended") as error:
+            call()
+        assert error.value.argument in {"actor", "owner"}
+    assert feed.decline("ada", "dee").changed
+    assert feed.unfollow("ada", "cyd").changed
+    assert feed.mute("ada", "cyd").changed
+    assert feed.block("ada", "fay").changed
+    assert feed.relation("gus", ["ada"])["ada"].followed_by is False
+
+
 def test_a_suspension_ends_by_itself(feed: feedkit.Feed[str], clock: ManualClock) -> None:
     post = feed.publish("ada", text="x")
     eve(feed).suspend("ada", until=START + HOUR)

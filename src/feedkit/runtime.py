@@ -282,7 +282,7 @@ class Runtime(Generic[Key]):
         self.pins = Pins(truth, *around)
         self.media_writing = MediaWriting(truth, clock, settings)
         self.staff_writing = StaffWriting(truth, self.minting, self.post_writing, clock)
-        self.graph = Graph(truth, clock, settings)
+        self.graph = Graph(truth, standing, clock, settings)
         self.list_writing = ListWriting(truth, self.minting, clock, settings)
         self.user_writing = UserWriting(truth, clock, settings)
         self.engagement = Engagement(truth, targets, standing, clock, settings)

@@ -11,6 +11,7 @@ from feedkit.model import ACTIVE, NONE, REQUESTED, Assoc, Event, EventKind, Rela
 from feedkit.settings import Settings
 from feedkit.storage.base import NO_REPOSTS, Truth, Tx
 from feedkit.writing.pairs import Pair
+from feedkit.writing.standing import Standing
 
 Change = Callable[[Pair], Relation]
 
@@ -37,11 +38,12 @@ class Graph:
     """The verbs for relations. Doing one twice changes nothing the second time.
 
     Whoever would be let too near where one of the two blocks the other gets Forbidden; past a bound of the
-    settings there is LimitExceeded. The friends of a user are those whom they follow and who follow them.
+    settings there is LimitExceeded; to add a follow or a request while suspended is Forbidden. The friends of a
+    user are those whom they follow and who follow them.
     """
 
-    def __init__(self, truth: Truth, clock: Clock, settings: Settings) -> None:
-        self._truth, self._clock, self._settings = truth, clock, settings
+    def __init__(self, truth: Truth, standing: Standing, clock: Clock, settings: Settings) -> None:
+        self._truth, self._standing, self._clock, self._settings = truth, standing, clock, settings
 
     def change(
         self,
@@ -61,6 +63,7 @@ class Graph:
 
     def follow(self, pair: Pair, *, reposts: bool) -> Relation:
         """Follow the target, or ask to where they are private."""
+        self._standing.check(pair.tx, pair.actor_id, "actor")
         pair.refuse_if_blocked("follow")
         data = 0 if reposts else NO_REPOSTS
         if pair.has(Assoc.FOLLOWS):
@@ -83,6 +86,7 @@ class Graph:
 
     def befriend(self, pair: Pair) -> Relation:
         """Ask the target to be friends, or accept where they have asked."""
+        self._standing.check(pair.tx, pair.actor_id, "actor")
         pair.refuse_if_blocked("befriend")
         if pair.are_friends:
             return Relation(ACTIVE, changed=False)
@@ -102,6 +106,7 @@ class Graph:
 
     def accept(self, pair: Pair) -> Relation:
         """Give the target what they ask the actor for: friendship, or else to follow."""
+        self._standing.check(pair.tx, pair.actor_id, pair.names[0])
         if pair.has(Assoc.ASKED_BY):
             return self._make_friends(pair)
         if pair.has(Assoc.REQUESTED_BY):
