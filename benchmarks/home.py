@@ -277,7 +277,8 @@ def publish(stage: Stage, authors: Sequence[str], count: int, rng: random.Random
     for name in drawn([*authors, *list(world.viewers) * 20], count, rng):
         extra = {"mood": "fine"} if rng.random() < 0.2 else None
         media = [{"url": "https://media.example/1.jpg", "width": 800}] if rng.random() < 0.1 else []
-        reply_to = world.posts[-1].id if rng.random() < 0.2 else None
+        last = world.posts[-1]
+        reply_to = last.id if last.audience is Audience.PUBLIC and rng.random() < 0.2 else None
         chosen = audience(rng)
         post = stage.feed.publish(
             name, text=text(rng), audience=chosen, extra=extra, media=media, reply_to=reply_to
