@@ -1,3 +1,4 @@
+import random
 import threading
 import uuid
 
@@ -8,6 +9,10 @@ from social.models import Document, Follow, User
 
 from feedkit import errors
 from feedkit.django import feed
+
+
+class Undone(Exception):
+    """A transaction is rolled back."""
 
 
 class People:
@@ -96,6 +101,52 @@ class Views(People):
         self.assertFalse(feed.home(self.bob.pk))
         self.assertEqual([item.post.text for item in feed.profile(None, self.ada.pk)], ["before"])
         self.assertTrue(feed.check().ok)
+
+    def test_any_nesting_of_transactions(self):
+        """Whatever is committed or undone at whatever depth, a read shows what a model says."""
+        chance = random.Random(20)
+        for _ in range(12):
+            author, reader = uuid.uuid4(), uuid.uuid4()
+            feed.follow(reader, author)
+            self.assertEqual(self.lived_through(chance, author, reader, []), self.shown(author, reader))
+        self.assertTrue(feed.check().ok)
+
+    def lived_through(self, chance, author, reader, texts, depth=0):
+        """The posts that stand, newest first, after some random steps."""
+        for _ in range(chance.randint(1, 5)):
+            step = chance.choice(["publish", "publish", "delete", "read", "block", "nest", "nest"])
+            if step == "publish":
+                texts = [(feed.publish(author, text=str(len(texts))).id), *texts]
+            elif step == "delete" and texts:
+                feed.delete(author, texts[0])
+                texts = texts[1:]
+            elif step == "read":
+                self.assertEqual(texts, self.shown(author, reader))
+            elif step == "block":
+                with self.assertRaises(Undone), transaction.atomic():
+                    feed.block(author, reader)
+                    self.assertEqual([], self.shown(author, reader))
+                    raise Undone
+            elif step == "nest" and depth < 3:
+                texts = self.nested(chance, author, reader, texts, depth)
+        return texts
+
+    def nested(self, chance, author, reader, texts, depth):
+        undone = chance.random() < 0.4
+        try:
+            with transaction.atomic():
+                within = self.lived_through(chance, author, reader, texts, depth + 1)
+                self.assertEqual(within, self.shown(author, reader))
+                if undone:
+                    raise Undone
+        except Undone:
+            return texts
+        return within
+
+    def shown(self, author, reader):
+        ids = [item.post.id for item in feed.home(reader)]
+        self.assertEqual(ids, [item.post.id for item in feed.profile(reader, author)])
+        return ids
 
     def test_queries_of_feedkit_are_not_the_sites(self):
         feed.publish(self.ada.pk, text="one")
