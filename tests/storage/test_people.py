@@ -12,7 +12,8 @@ from feedkit import Conflict, NotFound
 from feedkit.ids import MAX_ID
 from feedkit.idset import idset
 from feedkit.model import Assoc, UserList
-from feedkit.storage.base import NO_REPOSTS, Place, Tx
+from feedkit.storage.base import Tx
+from feedkit.storage.relating import NO_REPOSTS, Place
 from feedkit.storage.sql.truth import SqlTruth
 from tests.storage.conftest import NOW_MS
 from tests.storage.test_truth import read, write

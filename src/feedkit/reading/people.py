@@ -26,9 +26,10 @@ from feedkit.model import (
 from feedkit.reading.feeds import AppliedLog
 from feedkit.reading.walks import WHOLE, Fetch, MarkCursors, Show, walk
 from feedkit.settings import Settings
-from feedkit.storage.base import NO_REPOSTS, Truth
+from feedkit.storage.base import Truth
 from feedkit.storage.engaging import Mark
 from feedkit.storage.readthrough import ReadThrough
+from feedkit.storage.relating import NO_REPOSTS
 from feedkit.visibility import Relations, Tie, met, shows_ties
 
 E = TypeVar("E")

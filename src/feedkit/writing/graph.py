@@ -9,7 +9,8 @@ from feedkit.clock import Clock
 from feedkit.errors import LimitExceeded
 from feedkit.model import ACTIVE, NONE, REQUESTED, Assoc, Event, EventKind, Relation, has_lapsed
 from feedkit.settings import Settings
-from feedkit.storage.base import NO_REPOSTS, Truth, Tx
+from feedkit.storage.base import Truth, Tx
+from feedkit.storage.relating import NO_REPOSTS
 from feedkit.writing.pairs import Pair
 from feedkit.writing.standing import Standing
 

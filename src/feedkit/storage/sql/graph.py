@@ -10,7 +10,7 @@ from feedkit.codec import decode, encode
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids
 from feedkit.model import Assoc, has_lapsed
-from feedkit.storage.base import NO_REPOSTS, Place
+from feedkit.storage.relating import NO_REPOSTS, Place
 from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.prepared import Row, Tx
 from feedkit.storage.sql.tables import Tables
@@ -34,7 +34,7 @@ _BETWEEN_USERS = [
 
 
 class SqlGraph:
-    """See `feedkit.storage.base.GraphStore`."""
+    """See `feedkit.storage.relating.GraphStore`."""
 
     def __init__(self, tables: Tables, dialect: Dialect) -> None:
         links = tables.associations

@@ -13,7 +13,7 @@ from feedkit.storage.sql.tables import Tables
 
 
 class SqlLists:
-    """See `feedkit.storage.base.ListStore`."""
+    """See `feedkit.storage.relating.ListStore`."""
 
     def __init__(self, tables: Tables, dialect: Dialect) -> None:
         lists, links = tables.lists, tables.associations
