@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from feedkit.errors import ConfigurationError, KeyTypeMismatch, SchemaMissing
 from feedkit.model import Event, EventKind
 from feedkit.settings import Settings
-from feedkit.storage import base, engaging, lives, selections
+from feedkit.storage import base, engaging, lives, relating, selections
 from feedkit.storage.exporting import ExportStore
 from feedkit.storage.sql.comments import SqlComments
 from feedkit.storage.sql.counts import SqlCounts
@@ -59,8 +59,8 @@ class SqlTruth:
         self.journals: lives.JournalStore = SqlJournals(*both)
         self.selections: selections.SelectionStore = SqlSelections(*both)
         self.tags: selections.TagStore = SqlTags(*both)
-        self.graph: base.GraphStore = SqlGraph(*both)
-        self.lists: base.ListStore = SqlLists(*both)
+        self.graph: relating.GraphStore = SqlGraph(*both)
+        self.lists: relating.ListStore = SqlLists(*both)
         self.counts: base.CountStore = SqlCounts(*both)
         self.engagement: engaging.EngagementStore = SqlEngagement(*both)
         self.comments: engaging.CommentStore = SqlComments(*both)
