@@ -25,6 +25,7 @@ from feedkit.reading.export import Exporter
 from feedkit.reading.feeds import FeedReader
 from feedkit.reading.home import Home
 from feedkit.reading.hydrate import Hydrator
+from feedkit.reading.lists import ListFeed
 from feedkit.reading.media import MediaPosts
 from feedkit.reading.own import OwnPosts
 from feedkit.reading.people import People
@@ -244,6 +245,7 @@ class Runtime(Generic[Key]):
         cursors = CursorCodec(lambda: self._keys, self._load_keys)
         reader = FeedReader(truth, hydrator, cursors, settings, self)
         self.home = Home(reader, self.readthrough, timelines, truth)
+        self.list_feed = ListFeed(reader, self.readthrough, timelines, truth)
         self.profile = Profile(reader, self.readthrough, timelines, truth)
         self.thread = Thread(reader, self.readthrough, hydrator, truth, settings)
         self.tag = Tag(reader, self.readthrough, truth)

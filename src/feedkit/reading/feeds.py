@@ -12,7 +12,7 @@ from feedkit.ids import MAX_ID
 from feedkit.model import Item, Key
 from feedkit.reading.hydrate import Hydrator
 from feedkit.reading.pages import FIRST_PAGE, MODE_TIME, Filled, Hydrate, fill
-from feedkit.reading.sources import Source, turned
+from feedkit.reading.sources import OldestFirst, Source, turned
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth
 from feedkit.visibility import Relations, Surface
@@ -25,7 +25,11 @@ class Opened:
     source: Source
     relations: Relations
     surface: Surface
-    oldest_first: bool = False
+
+    @property
+    def oldest_first(self) -> bool:
+        """Whether a page begins with the oldest."""
+        return isinstance(self.source, OldestFirst)
 
 
 class AppliedLog(Protocol):
@@ -102,20 +106,21 @@ class FeedReader(Generic[Key]):
         if self.truth.times_read() == times_read and self.log.is_at(at.mark):
             return filled  # all of it was in memory, and nothing newer is there
         for _ in range(_REFILLS):
-            too_new = self._too_new(filled, at)
-            if opened.oldest_first:
-                too_new = {turned(position) for position in too_new}
+            too_new = self._too_new(opened.source, filled, at)
             if too_new <= left_out:
                 break
             left_out |= too_new
             filled = fill(source, hydrate, at, limit, self.settings.max_scan, left_out)
         return filled
 
-    def _too_new(self, filled: Filled[Key], at: Cursor) -> set[int]:
-        """What was committed after this walk began, no newer than the newest of the page, if any is on it."""
+    def _too_new(self, source: Source, filled: Filled[Key], at: Cursor) -> set[int]:
+        """The places of what was committed after this walk began, where it stands on the page or could come there."""
         if not filled.positions or self.log.stands_at(at.mark):
             return set()
-        top, limit = max(filled.positions), self.settings.max_scan
+        top, limit = filled.positions[0], self.settings.max_scan
+        if isinstance(source, OldestFirst):
+            self.log.catch_up()  # gives numbers to what was committed since
+            return {turned(position) for position in source.committed_after(at.mark, top, limit)}
         newer = self.truth.read(lambda tx: self.truth.events.published_after(tx, at.mark, top, limit))
         return set() if set(filled.positions).isdisjoint(newer) else set(newer)
 

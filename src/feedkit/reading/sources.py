@@ -81,6 +81,10 @@ class OldestFirst(Selected):
             found = sorted({*late, *found})[:limit]
         return [turned(position) for position in found]
 
+    def committed_after(self, number: int, lowest: int, limit: int) -> list[int]:
+        """The first positions from `lowest` on that events above `number` published."""
+        return self._read(Span(MAX_ID, lowest, limit, (number, MAX_ID)))
+
 
 def turned(place: int) -> int:
     """The position at a place of a feed that begins with the oldest, and the place of a position."""

@@ -46,7 +46,7 @@ class Thread(Generic[Key]):
         relations = self._relations(viewer_id)
         focus_id = self._focus(relations, post_id).post.id
         source = OldestFirst(self._truth, lambda tx, span: self._truth.selections.replies(tx, focus_id, span))
-        return Opened(source, relations, Surface.THREAD, oldest_first=True)
+        return Opened(source, relations, Surface.THREAD)
 
     def _relations(self, viewer_id: int | None) -> Relations:
         return self._readthrough.viewer(viewer_id or LOGGED_OUT).relations

@@ -67,6 +67,18 @@ class ReadingVerbs(Verbs[Key]):
         viewer_tag = runtime.directory.viewer_tag(viewer)
         return runtime.tag.page(runtime.viewer_id(viewer), viewer_tag, canonical, cursor=cursor, limit=size)
 
+    def list_feed(
+        self, viewer: Key, list_id: int | str, *, limit: int | None = None, cursor: str | None = None
+    ) -> Page[Key]:
+        """A page of what the members of one's own list published, newest first, whether one follows them or not.
+
+        Raises like `home`, and NotFound where the viewer has no such list.
+        """
+        runtime, size, wanted = self.runtime(), self._page_limit(limit), checked_id("list_id", list_id)
+        viewer_id = runtime.directory.find(viewer, "viewer")
+        tag = runtime.directory.viewer_tag(viewer)
+        return runtime.list_feed.page(viewer_id, tag, wanted, cursor=cursor, limit=size)
+
     def profile(
         self,
         viewer: Key | None,

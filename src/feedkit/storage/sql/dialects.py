@@ -7,10 +7,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from copy import copy
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 from feedkit.errors import ConfigurationError, Unavailable
 from feedkit.storage.sql.connections import SqliteConnections
@@ -134,6 +136,13 @@ class Dialect(ABC):
         """Take a named lock until the transaction ends; contention where it takes longer than `at_most_ms`."""
 
 
+class _SqliteCompiler(SQLiteCompiler):
+    """Writes hints, which SQLAlchemy knows and leaves out for SQLite: INDEXED BY."""
+
+    def get_from_hint_text(self, table: Any, text: str | None) -> str | None:  # noqa: ARG002 - SQLAlchemy's
+        return text
+
+
 class SqliteDialect(Dialect):
     """Writers take the write lock before they look, so nothing that was read can be stale when written."""
 
@@ -142,6 +151,8 @@ class SqliteDialect(Dialect):
     numbers_at_insert = True
 
     def __init__(self, sa_dialect: sa.Dialect, busy_timeout_ms: int, own: SqliteConnections | None) -> None:
+        sa_dialect = copy(sa_dialect)  # the engine's own stays as it is
+        sa_dialect.statement_compiler = _SqliteCompiler
         super().__init__(sa_dialect)
         self._busy_timeout_ms = busy_timeout_ms
         self._own = own

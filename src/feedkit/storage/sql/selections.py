@@ -29,7 +29,13 @@ class SqlSelections:
         self._tagged = _Selection(dialect, tags.c.position, under_tag & stands, late)
         by_author = posts.c.author_id == sa.bindparam("author")
         self._parts = {
-            part: _Selection(dialect, posts.c.position, by_author & belongs & stands, late)
+            part: _Selection(
+                dialect,
+                posts.c.position,
+                by_author & belongs & stands,
+                late,
+                index=f"{posts.name}_{part}_by_author_id_position",
+            )
             for part, belongs in parts_of_profiles(posts).items()
         }
         self._showing = {
@@ -91,11 +97,14 @@ class _Selection:
         late: Any,
         *,
         ascending: bool = False,
+        index: str = "",
     ) -> None:
         span = (position < sa.bindparam("before")) & (position >= sa.bindparam("floor"))
         chosen = sa.select(position).where(condition, span)
         ordered = chosen.order_by(position if ascending else position.desc()).limit(sa.bindparam("at_most"))
-        self._all = dialect.prepare(ordered)
+        # SQLite takes any of several indexes that would do, also one that holds far more than what is looked for.
+        hinted = ordered.with_hint(position.table, f'INDEXED BY "{index}"', "sqlite") if index else ordered
+        self._all = dialect.prepare(hinted)
         self._late = dialect.prepare(ordered.where(position.in_(late)))
 
     def of(self, tx: Tx, which: Mapping[str, Any], span: Span) -> list[int]:
