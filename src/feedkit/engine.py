@@ -19,6 +19,7 @@ from feedkit.verbs.content import ContentVerbs
 from feedkit.verbs.drafts import Drafts
 from feedkit.verbs.engagement import EngagementVerbs
 from feedkit.verbs.graph import GraphVerbs
+from feedkit.verbs.imports import Graph, Imports
 from feedkit.verbs.lists import Lists
 from feedkit.verbs.media import MediaOfPosts
 from feedkit.verbs.nouns import Posts, Users
@@ -64,6 +65,8 @@ class Feed(
         self.drafts: Drafts[Key] = Drafts(self.runtime)
         self.media: MediaOfPosts[Key] = MediaOfPosts(self.runtime)
         self.lists: Lists[Key] = Lists(self.runtime)
+        self.imports: Imports[Key] = Imports(self.runtime)
+        self.graph: Graph[Key] = Graph(self.runtime)
         _open_feeds.add(self)
 
     def __enter__(self) -> Self:

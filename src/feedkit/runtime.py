@@ -43,6 +43,7 @@ from feedkit.storage.readthrough import ReadThrough
 from feedkit.storage.sql.truth import SqlTruth, check_facts
 from feedkit.storage.tallies import Tallies
 from feedkit.wiring import Wiring
+from feedkit.writing.bulk.adopting import Adopting
 from feedkit.writing.comments import Commenting
 from feedkit.writing.drafts import Drafting
 from feedkit.writing.editing import Editing
@@ -287,5 +288,15 @@ class Runtime(Generic[Key]):
         self.graph = Graph(truth, standing, clock, settings)
         self.list_writing = ListWriting(truth, self.minting, clock, settings)
         self.user_writing = UserWriting(truth, clock, settings)
+        self.adopting = Adopting(
+            truth,
+            self.directory,
+            self.minting,
+            self.drafting,
+            self.user_writing,
+            entities,
+            clock=clock,
+            settings=settings,
+        )
         self.engagement = Engagement(truth, targets, standing, clock, settings)
         self.commenting = Commenting(truth, self.minting, targets, standing, clock, settings)

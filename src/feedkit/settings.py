@@ -262,6 +262,9 @@ class Settings:
     pull_grace_s: int = _whole(
         7 * _DAY_S, 0, 3650 * _DAY_S, "s", "How long an author stays listed as pulled after pushing resumed."
     )
+    import_chunk: int = _whole(
+        20_000, 1, 1_000_000, "rows", "Rows that one transaction of an import or of reconciling handles."
+    )
 
     # truth
     lease_ms: int = _whole(3_600_000, 1000, _DAY_MS, "ms", "Time a process reserves on its node id at once.")

@@ -30,7 +30,10 @@ class Delivery:
         self.delivered = 0
 
     def apply(self, events: Sequence[Event]) -> None:
-        """Deliver what was published, then purge and backfill."""
+        """Deliver what was published, then purge and backfill. After an import, everything is built anew."""
+        if any(event.kind is EventKind.IMPORTED for event in events):
+            self.clear()
+            return
         self._publish([event for event in events if _brings_a_post(event)])
         self._purge([event for event in events if event.kind is EventKind.POST_DELETED])
         for event in events:

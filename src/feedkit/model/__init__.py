@@ -38,7 +38,7 @@ from feedkit.model.people import (
     has_lapsed,
 )
 from feedkit.model.posts import Comment, Counts, Entity, Media, Own, Post, Revision, rfc3339
-from feedkit.model.reports import CheckReport, DrainResult
+from feedkit.model.reports import CheckReport, DrainResult, ImportReport, ReconcileReport
 
 __all__ = [
     "ACTIVE",
@@ -64,6 +64,7 @@ __all__ = [
     "Event",
     "EventKind",
     "Explanation",
+    "ImportReport",
     "Item",
     "Key",
     "Media",
@@ -74,6 +75,7 @@ __all__ = [
     "PostStatus",
     "ProfilePage",
     "Quoted",
+    "ReconcileReport",
     "Relation",
     "Request",
     "RequestPage",

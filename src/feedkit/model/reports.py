@@ -1,8 +1,10 @@
 """What upkeep reports."""
 
-from typing import Any
+from typing import Any, Generic
 
 import attrs
+
+from feedkit.model.people import Key
 
 
 @attrs.frozen(slots=True)
@@ -42,3 +44,53 @@ class CheckReport:
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""
         return {"ok": self.ok, **attrs.asdict(self)}
+
+
+@attrs.frozen(slots=True)
+class ImportReport:
+    """How far an import has come: how many rows are settled, and what came of them.
+
+    `unchanged` were there before. `refused` are follows between people one of whom blocks the other, and of
+    oneself. `rows` is what `start` takes to go on from here.
+    """
+
+    rows: int = 0
+    added: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form."""
+        return attrs.asdict(self)
+
+
+@attrs.frozen(slots=True)
+class ReconcileReport(Generic[Key]):
+    """How the host's follows compare with truth, and what was done about it (in a dry run: would be).
+
+    Counts are of follows. `refused`: not added, since one of the two blocks the other, or they are the same.
+    `in_flight`: left alone, since somebody followed or unfollowed while this ran. The samples are pairs of keys,
+    a few of each. `resume` goes on from here, and is None once all is done.
+    """
+
+    pairs: int = 0
+    added: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    in_flight: int = 0
+    seconds: float = 0.0
+    dry_run: bool = False
+    resume: str | None = None
+    sample_added: tuple[tuple[Key, Key], ...] = ()
+    sample_removed: tuple[tuple[Key, Key], ...] = ()
+    sample_refused: tuple[tuple[Key, Key], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form; keys as strings."""
+        fields = attrs.asdict(self, recurse=False)
+        for name, value in fields.items():
+            if name.startswith("sample"):
+                fields[name] = [[str(one), str(other)] for one, other in value]
+        return fields

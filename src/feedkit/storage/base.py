@@ -15,6 +15,7 @@ from feedkit.cursor import CursorKey
 from feedkit.ids import Lease
 from feedkit.idset import Ids
 from feedkit.model import Audience, Event, Post
+from feedkit.storage.bulk import BulkStore
 from feedkit.storage.engaging import CommentStore, EngagementStore
 from feedkit.storage.entries import Entries
 from feedkit.storage.exporting import ExportStore
@@ -79,6 +80,7 @@ class Truth(Protocol):
     counts: "CountStore"
     engagement: EngagementStore
     comments: CommentStore
+    bulk: BulkStore
     events: "EventStore"
     pulled: "PulledStore"
     nodes: "NodeStore"
@@ -222,6 +224,9 @@ class EventStore(Protocol):
 
     def last_number(self, tx: Tx) -> int:
         """The highest number, 0 where there is none."""
+
+    def last_before(self, tx: Tx, ms: int) -> int:
+        """The number before that of the first event of that moment (Unix milliseconds) or later."""
 
     def late(
         self, tx: Tx, numbers: tuple[int, int], *, at_or_below: int, authors: Ids, limit: int

@@ -57,6 +57,16 @@ class Directory(Generic[Key]):
         """The keys as truth stores them, by argument name. Raises KeyTypeMismatch, InvalidArgument or LimitExceeded."""
         return [self._stored(key, argument) for argument, key in keys.items()]
 
+    def stored(self, key: Key, argument: str) -> bytes | int:
+        """One key as truth stores it. Raises like `checked`."""
+        return self._stored(key, argument)
+
+    def host_key(self, stored: bytes | int) -> Key:
+        """The host's key of what truth stores."""
+        if isinstance(stored, int):
+            return cast(Key, stored)
+        return cast(Key, UUID(bytes=stored) if self._type is UUID else stored.decode())
+
     def ensure(self, keys: Mapping[str, Key], host_tx: Tx | None = None) -> list[int]:
         """The ids of users, by argument name; whoever is not there yet is created.
 
@@ -81,6 +91,11 @@ class Directory(Generic[Key]):
         if isinstance(stored, int):
             return stored
         return int.from_bytes(hashlib.blake2b(stored, digest_size=8).digest()) >> 1 or 1
+
+    @property
+    def keys_are_ids(self) -> bool:
+        """Whether the host's keys are the ids themselves."""
+        return self._type is int
 
     def user(self, row: UserRow) -> User[Key]:
         """A user as the host knows them."""
@@ -164,9 +179,7 @@ class Directory(Generic[Key]):
         return stored
 
     def _key(self, row: UserRow) -> Key:
-        if row.key is None:
-            return cast(Key, row.id)
-        return cast(Key, UUID(bytes=row.key) if self._type is UUID else row.key.decode())
+        return self.host_key(row.id if row.key is None else row.key)
 
 
 def _status(stored: str) -> UserStatus:

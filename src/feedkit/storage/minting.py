@@ -46,6 +46,10 @@ class Minting:
         lease = self._truth.nodes.acquire(host_tx, now_ms, _ONE_OFF_MS, ahead_ms=_AHEAD_MS)
         return mint_within(lease, now_ms)
 
+    def mint_many(self, n: int) -> list[int]:
+        """The next `n` ids (up to 1,000,000), outside any transaction."""
+        return self._minter.mint_many(n)
+
     def retire(self) -> None:
         """Give the node back, so that a successor need not wait for the lease to lapse."""
         lease = self._minter.retire()

@@ -1,16 +1,17 @@
 """Checks of single arguments. Each names the argument, the bound and the way out."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from feedkit.clock import to_ms
 from feedkit.errors import InvalidArgument, LimitExceeded, shown
 from feedkit.ids import MAX_ID
 
 E = TypeVar("E", bound=StrEnum)
 _YEAR_S = 365 * 86_400
+_UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def checked_text(name: str, text: object, at_most: int, *, at_least: int = 0) -> str:
@@ -112,10 +113,13 @@ def check_length(name: str, actual: int, limit: int, unit: str, setting: str) ->
 
 def checked_moment(name: str, value: object) -> int:
     """Unix milliseconds of an aware datetime."""
-    if not isinstance(value, datetime) or value.utcoffset() is None:
-        message = f"{name} must be an aware datetime, such as datetime.now(UTC) + timedelta(hours=1)"
-        raise InvalidArgument(message, argument=name)
-    return to_ms(value)
+    try:
+        if isinstance(value, datetime):
+            return (value - _UNIX_EPOCH) // _MILLISECOND
+    except TypeError:  # a naive one
+        pass
+    message = f"{name} must be an aware datetime, such as datetime.now(UTC) + timedelta(hours=1)"
+    raise InvalidArgument(message, argument=name)
 
 
 def checked_duration(name: str, value: object, at_most_s: int, setting: str) -> int:
@@ -129,4 +133,4 @@ def checked_duration(name: str, value: object, at_most_s: int, setting: str) -> 
             argument=name,
             limit=at_most_s,
         )
-    return value // timedelta(milliseconds=1)
+    return value // _MILLISECOND

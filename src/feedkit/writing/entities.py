@@ -47,16 +47,20 @@ class Entities(Generic[Key]):
 
         Where nobody can be found for a mention, for whatever reason, it names nobody.
         """
+        return self.of_many([text], host_tx)[0]
+
+    def of_many(self, texts: Sequence[str], host_tx: Tx | None = None) -> list[tuple[Entity, ...]]:
+        """As `of`, for each of many texts; all mentions are looked up at once."""
         settings = self._settings
-        found = parsed(text, settings.tags_max, settings.mentions_max, settings.handle_max_chars)
-        handles = list(dict.fromkeys(entity.value for entity in found if entity.kind == MENTION))
+        bounds = (settings.tags_max, settings.mentions_max, settings.handle_max_chars)
+        found = [parsed(text, *bounds) if _SIGN.search(text) else () for text in texts]
+        handles = list(
+            dict.fromkeys(entity.value for those in found for entity in those if entity.kind == MENTION)
+        )
         if not handles:
             return found
         named = self._named(handles, host_tx)
-        return tuple(
-            attrs.evolve(entity, user_id=named.get(entity.value)) if entity.kind == MENTION else entity
-            for entity in found
-        )
+        return [tuple(_naming(entity, named) for entity in those) for those in found]
 
     def given(self, given: Mapping[str, object], host_tx: Tx | None = None) -> dict[str, Any]:
         """What a new text among `given` comes to. Raises InvalidArgument or LimitExceeded for one out of bounds."""
@@ -78,6 +82,12 @@ class Entities(Generic[Key]):
 
     def _read(self, work: Callable[[Tx], dict[str, int]], host_tx: Tx | None) -> dict[str, int]:
         return self._truth.read(work) if host_tx is None else work(host_tx)
+
+
+def _naming(entity: Entity, named: Mapping[str, int]) -> Entity:
+    if entity.kind != MENTION:
+        return entity
+    return attrs.evolve(entity, user_id=named.get(entity.value))
 
 
 def parsed(text: str, tags_max: int, mentions_max: int, handle_max_chars: int) -> tuple[Entity, ...]:

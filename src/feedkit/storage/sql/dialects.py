@@ -39,11 +39,11 @@ class Dialect(ABC):
     """Whether an event's id is its number already, because writers follow one another."""
 
     def __init__(self, sa_dialect: sa.Dialect) -> None:
-        self._sa_dialect = sa_dialect
+        self.sa_dialect = sa_dialect
 
     def prepare(self, statement: Any) -> Prepared:
         """A statement to be run often."""
-        return Prepared(statement, self._sa_dialect)
+        return Prepared(statement, self.sa_dialect)
 
     @abstractmethod
     def id_rows(self, parameter: str) -> sa.FromClause:
@@ -134,6 +134,9 @@ class Dialect(ABC):
 
     def lock(self, tx: Tx, name: str, *, at_most_ms: int = 0) -> None:  # noqa: B027 - as above
         """Take a named lock until the transaction ends; contention where it takes longer than `at_most_ms`."""
+
+    def lock_within(self, tx: Tx, gate: str, name: str) -> None:  # noqa: B027 - as above
+        """Take a named lock, and wait before for whoever has the lock of the `gate`; many may be within."""
 
 
 class _SqliteCompiler(SQLiteCompiler):
@@ -232,7 +235,7 @@ class SqliteDialect(Dialect):
         try:
             tx.raw.execute(sql)
         except sqlite3.Error as error:
-            raise translated(error, self._sa_dialect, tx, sql) from error
+            raise translated(error, self.sa_dialect, tx, sql) from error
 
     def is_in_transaction(self, tx: Tx) -> bool:
         return bool(tx.raw.in_transaction)
@@ -270,6 +273,8 @@ class PostgresDialect(Dialect):
         super().__init__(sa_dialect)
         self._namespace = namespace
         self._lock = self.prepare(sa.text("SELECT pg_advisory_xact_lock(:key)"))
+        both = "SELECT pg_advisory_xact_lock_shared(:gate), pg_advisory_xact_lock(:key)"
+        self._lock_within = self.prepare(sa.text(both))
         self._set_lock_timeout = self.prepare(sa.text("SELECT set_config('lock_timeout', :timeout, true)"))
         self._try_lock = self.prepare(sa.text("SELECT pg_try_advisory_xact_lock(:key)"))
 
@@ -339,7 +344,7 @@ class PostgresDialect(Dialect):
         return getattr(error, "sqlstate", None) in ("40001", "40P01", "55P03")
 
     def is_outage(self, error: BaseException) -> bool:
-        return isinstance(error, self._sa_dialect.loaded_dbapi.OperationalError)
+        return isinstance(error, self.sa_dialect.loaded_dbapi.OperationalError)
 
     def is_schema_missing(self, error: BaseException) -> bool:
         return getattr(error, "sqlstate", None) == "42P01"
@@ -351,6 +356,9 @@ class PostgresDialect(Dialect):
         if at_most_ms:
             self._set_lock_timeout.rows(tx, {"timeout": f"{at_most_ms}ms"})
         self._lock.rows(tx, {"key": self._lock_key(name)})
+
+    def lock_within(self, tx: Tx, gate: str, name: str) -> None:
+        self._lock_within.rows(tx, {"gate": self._lock_key(gate), "key": self._lock_key(name)})
 
     def _lock_key(self, name: str) -> int:
         digest = hashlib.blake2b(f"feedkit:{self._namespace}:{name}".encode(), digest_size=8).digest()

@@ -82,6 +82,10 @@ class SqlEvents:
     def last_number(self, tx: Tx) -> int:
         return int(self._last.scalar(tx))
 
+    def last_before(self, tx: Tx, ms: int) -> int:
+        first_young = self._first_young.scalar(tx, {"since_ms": ms})
+        return self.last_number(tx) if first_young is None else int(first_young) - 1
+
     def late(
         self, tx: Tx, numbers: tuple[int, int], *, at_or_below: int, authors: Ids, limit: int
     ) -> Entries:

@@ -24,6 +24,8 @@ _TIES: dict[str, Tie] = {
     Assoc.FRIENDS: Tie.FRIENDS,
 }
 _DATA_SCHEMA = 1
+GATE = "graph"
+"""The lock of whoever changes very many relations at once; those who change one are within it."""
 _DONE = (Assoc.FOLLOWS, Assoc.REQUESTS, Assoc.FRIENDS, Assoc.MUTES)
 _BLOCKS = (Assoc.BLOCKS, Assoc.BLOCKED_BY)
 _BETWEEN_USERS = [
@@ -112,7 +114,7 @@ class SqlGraph:
         return there
 
     def lock_pair(self, tx: Tx, id1: int, id2: int) -> None:
-        self._dialect.lock(tx, f"pair:{min(id1, id2)}:{max(id1, id2)}")
+        self._dialect.lock_within(tx, GATE, f"pair:{min(id1, id2)}:{max(id1, id2)}")
 
     def lock_kind(self, tx: Tx, id1: int, kind: Assoc) -> None:
         self._dialect.lock(tx, f"{kind}:{id1}")

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
+import numpy as np
 import sqlalchemy as sa
 
-from feedkit.ids import BACKDATED_NODE, MAX_ID, position_of
+from feedkit.ids import BACKDATED_NODE, EPOCH_MS, MAX_ID, position_of
+from feedkit.idset import Ids
 from feedkit.model import Media, MediaStatus, Post, PostStatus, Revision
 from feedkit.storage.sql.dialects import Dialect, columns
 from feedkit.storage.sql.posts import POST, SqlPosts, media_rows, ref_conflict, to_row
@@ -15,7 +17,9 @@ from feedkit.storage.sql.prepared import Prepared, Tx
 from feedkit.storage.sql.tables import Tables
 
 _SEQUENCES = 1 << 12
-_SCHEDULE = "schedule"
+_LAST_SEQUENCE = _SEQUENCES - 1
+SCHEDULE = "schedule"
+"""The lock of whoever publishes what is due, and takes free positions."""
 
 
 class SqlLives:
@@ -61,6 +65,10 @@ class SqlLives:
             .where(dialect.is_in(table.c.position, "ids"))
             .order_by(table.c.position)
         )
+        firsts = dialect.id_rows("ids")
+        in_one = (table.c.position >= firsts.c.value) & (table.c.position <= firsts.c.value + _LAST_SEQUENCE)
+        last = sa.select(sa.func.max(table.c.position)).where(in_one).scalar_subquery()
+        self._last_of_each = prepare(sa.select(firsts.c.value, last))
         self._by_ref = prepare(whole.where(dialect.is_in_texts(table.c.ref, "refs")))
         lists = tables.lists
         owned = (lists.c.id == sa.bindparam("list_id")) & (lists.c.owner_id == sa.bindparam("user_id"))
@@ -85,7 +93,7 @@ class SqlLives:
         if after.media != before.media:
             self._drop_media.run(tx, {"post_id": after.id})
             if after.media:
-                self._insert_media.run_many(tx, media_rows(after))
+                self._insert_media.run_many(tx, media_rows(after.id, after.media))
 
     def add_revision(self, tx: Tx, post_id: int, revision: Revision) -> None:
         row = {
@@ -113,7 +121,7 @@ class SqlLives:
         return int(self._count_drafts.scalar(tx, counted))
 
     def claim_due(self, tx: Tx, now_ms: int, limit: int) -> list[Post] | None:
-        if not self._dialect.try_lock(tx, _SCHEDULE):
+        if not self._dialect.try_lock(tx, SCHEDULE):
             return None
         return self._posts.decoded(tx, self._due.rows(tx, {"now_ms": now_ms, "at_most": limit}))[0]
 
@@ -122,17 +130,21 @@ class SqlLives:
         return due
 
     def free_positions(self, tx: Tx, instants: Sequence[int]) -> list[int]:
-        ticks = [ms * _SEQUENCES for ms in instants]
+        nth = np.arange(len(instants), dtype=np.int64)
+        ticks = np.array(instants, dtype=np.int64) * _SEQUENCES
         while True:
-            for index in range(1, len(ticks)):
-                ticks[index] = max(ticks[index], ticks[index - 1] + 1)
-            wanted = [position_of(tick // _SEQUENCES, BACKDATED_NODE, tick % _SEQUENCES) for tick in ticks]
-            taken = set(self._taken.column(tx, {"ids": self._dialect.bind_ids(wanted)}))
+            ticks = np.maximum.accumulate(ticks - nth) + nth  # each above the one before
+            wanted = _positions(ticks)
+            taken = self._taken.column(tx, {"ids": self._dialect.bind_ids(wanted.tolist())})
             if not taken:
-                return wanted
-            # Past a run that is taken all at once, so that many posts for one moment take few rounds.
-            step = len(ticks) if len(taken) == len(ticks) else 1
-            ticks = [tick + step if one in taken else tick for tick, one in zip(ticks, wanted, strict=True)]
+                found: list[int] = wanted.tolist()
+                return found
+            crowded = np.unique(np.array(taken, dtype=np.int64) & ~_LAST_SEQUENCE)
+            last = self._last_of_each.rows(tx, {"ids": self._dialect.bind_ids(crowded.tolist())})
+            filled: dict[int, int] = dict(last)
+            full = np.isin(wanted & ~_LAST_SEQUENCE, crowded)
+            least = [filled[first] - first + 1 for first in (wanted[full] & ~_LAST_SEQUENCE).tolist()]
+            ticks[full] = np.maximum(ticks[full], ticks[full] // _SEQUENCES * _SEQUENCES + least)
 
     def by_refs(self, tx: Tx, refs: Sequence[str]) -> list[Post]:
         return self._posts.decoded(tx, self._by_ref.rows(tx, {"refs": self._dialect.bind_texts(refs)}))[0]
@@ -148,6 +160,14 @@ class SqlLives:
             new: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
             statement = self._changes[names] = self._dialect.prepare(table.update().where(mine).values(new))
         return statement
+
+
+def _positions(ticks: Ids) -> Ids:
+    """The positions of (milliseconds * 4096 + sequence) on the node that is never leased."""
+    milliseconds, sequences = np.divmod(ticks, _SEQUENCES)
+    first, next_one = (position_of(EPOCH_MS + nth, BACKDATED_NODE) for nth in range(2))
+    positions: Ids = first + (milliseconds - EPOCH_MS) * (next_one - first) + sequences
+    return positions
 
 
 def _medium(stored: dict[str, Any]) -> Media:

@@ -94,7 +94,7 @@ class SqlPosts:
                 raise
             raise ref_conflict() from error  # another transaction took it after we looked
         if post.media:
-            self._insert_media.run_many(tx, media_rows(post))
+            self._insert_media.run_many(tx, media_rows(post.id, post.media))
 
     def get_many(self, tx: Tx, post_ids: Sequence[int]) -> tuple[list[Post], int]:
         posts, unreadable = self._load(tx, self._by_id, post_ids)
@@ -231,12 +231,9 @@ def to_row(post: Post) -> dict[str, Any]:
     }
 
 
-def media_rows(post: Post) -> list[dict[str, Any]]:
+def media_rows(post_id: int, media: Sequence[Media]) -> list[dict[str, Any]]:
     """The media of a post as they are stored."""
-    return [
-        {"post_id": post.id, "ordinal": ordinal, **media.to_dict()}
-        for ordinal, media in enumerate(post.media)
-    ]
+    return [{"post_id": post_id, "ordinal": nth, **one.to_dict()} for nth, one in enumerate(media)]
 
 
 def _to_post(row: _PostRow, media: tuple[Media, ...]) -> Post:

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from feedkit.errors import ConfigurationError, KeyTypeMismatch, SchemaMissing
 from feedkit.model import Event, EventKind
 from feedkit.settings import Settings
-from feedkit.storage import base, engaging, lives, relating, selections
+from feedkit.storage import base, bulk, engaging, lives, relating, selections
 from feedkit.storage.exporting import ExportStore
+from feedkit.storage.sql.bulk import SqlBulk
 from feedkit.storage.sql.comments import SqlComments
 from feedkit.storage.sql.counts import SqlCounts
 from feedkit.storage.sql.database import Connector, Database
@@ -64,6 +65,7 @@ class SqlTruth:
         self.counts: base.CountStore = SqlCounts(*both)
         self.engagement: engaging.EngagementStore = SqlEngagement(*both)
         self.comments: engaging.CommentStore = SqlComments(*both)
+        self.bulk: bulk.BulkStore = SqlBulk(*both)
         self.events: base.EventStore = SqlEvents(*both)
         self.pulled: base.PulledStore = SqlPulled(*both)
         self.nodes: base.NodeStore = SqlNodes(*both)

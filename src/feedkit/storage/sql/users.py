@@ -1,6 +1,7 @@
 """Users, and the directory from the host's keys to ids."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain, repeat
 
 import attrs
 import sqlalchemy as sa
@@ -14,6 +15,9 @@ from feedkit.storage.sql.tables import Tables
 _PATCHABLE = ("handle", "display_name", "time_zone", "private", "status", "suspended_until")
 _ROW = [field.name for field in attrs.fields(UserRow)]
 
+_KEYS_AT_ONCE = 100
+_KEY_NAMES = [f"key{nth}" for nth in range(_KEYS_AT_ONCE)]
+
 
 class SqlUsers:
     """See `feedkit.storage.base.UserStore`."""
@@ -22,6 +26,8 @@ class SqlUsers:
         users = tables.users
         self._bind, self._bind_texts = dialect.bind_ids, dialect.bind_texts
         self._by_key = dialect.prepare(sa.select(users.c.id).where(users.c.key == sa.bindparam("of_key")))
+        several = users.c.key.in_([sa.bindparam(name) for name in _KEY_NAMES])
+        self._by_keys = dialect.prepare(sa.select(users.c.key, users.c.id).where(several))
         mine = users.c.id == sa.bindparam("user_id")
         self._patch = {
             name: dialect.prepare(users.update().where(mine).values({name: sa.bindparam("new_value")}))
@@ -41,8 +47,15 @@ class SqlUsers:
         self._after = dialect.prepare(after.order_by(users.c.id).limit(sa.bindparam("at_most")))
 
     def ids_of(self, tx: Tx, keys: Sequence[bytes]) -> dict[bytes, int]:
-        found = {key: self._by_key.scalar(tx, {"of_key": key}) for key in keys}
-        return {key: user_id for key, user_id in found.items() if user_id is not None}
+        found: dict[bytes, int] = {}
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            some = keys[start : start + _KEYS_AT_ONCE]
+            if len(some) == 1:
+                user_id = self._by_key.scalar(tx, {"of_key": some[0]})
+                found |= {} if user_id is None else {some[0]: user_id}
+            else:
+                found |= {bytes(key): user_id for key, user_id in self._by_keys.rows(tx, _numbered(some))}
+        return found
 
     def add(self, tx: Tx, rows: Mapping[int, bytes | None], now_ms: int) -> None:
         status = UserStatus.ACTIVE.value
@@ -70,3 +83,8 @@ class SqlUsers:
 
     def ids_after(self, tx: Tx, after: int, limit: int) -> list[int]:
         return self._after.column(tx, {"after": after, "at_most": limit})
+
+
+def _numbered(keys: Sequence[bytes]) -> dict[str, bytes]:
+    """A value for each of as many parameters; there may be fewer keys."""
+    return dict(zip(_KEY_NAMES, chain(keys, repeat(keys[0])), strict=False))

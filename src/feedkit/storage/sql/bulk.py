@@ -1,0 +1,165 @@
+"""Many rows at once: what imports and reconciling read and write."""
+
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+import attrs
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from feedkit.idset import Ids
+from feedkit.model import Assoc, Count, Media, UserStatus
+from feedkit.storage.bulk import Links, NewPost, NewUser
+from feedkit.storage.sql.dialects import Dialect
+from feedkit.storage.sql.graph import GATE
+from feedkit.storage.sql.lives import SCHEDULE
+from feedkit.storage.sql.loading import loader_of
+from feedkit.storage.sql.posts import entities_to_json, media_rows
+from feedkit.storage.sql.prepared import Tx
+from feedkit.storage.sql.tables import Tables
+
+_GATE_WAIT_MS = 500  # whoever follows somebody meanwhile waits behind us
+_USER_TYPES = {"id": "bigint", "key": "bytea", "created_ms": "bigint", "private": "smallint"}
+_ENTITIES = NewPost._fields.index("entities")
+_STORED_AS = {"created_ms": "created_at"}
+
+
+class SqlBulk:
+    """See `feedkit.storage.bulk.BulkStore`."""
+
+    def __init__(self, tables: Tables, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._tables = tables
+        self._loader = loader_of(dialect, tables.namespace)
+        prepare = dialect.prepare
+        users, posts = tables.users, tables.posts
+        self._known = prepare(sa.select(users.c.id).where(dialect.is_in(users.c.id, "ids")))
+        self._walks = {kind: prepare(_walk(users, users.c[kind])) for kind in ("id", "key")}
+        self._prepare_links(tables.associations)
+        counts = tables.counts
+        above = (counts.c.kind == sa.bindparam("of_kind")) & (counts.c.value > sa.bindparam("above"))
+        self._above = prepare(
+            sa.select(counts.c.object_id).where(dialect.is_in(counts.c.object_id, "ids") & above)
+        )
+        by_ref = sa.select(posts.c.ref, posts.c.id, posts.c.author_id)
+        self._by_refs = prepare(by_ref.where(dialect.is_in_texts(posts.c.ref, "refs")))
+        self._there = prepare(
+            sa.select(posts.c.id).where(dialect.is_in(posts.c.id, "ids") & posts.c.repost_of.is_(None))
+        )
+
+    def hold_graph(self, tx: Tx) -> None:
+        self._dialect.lock(tx, GATE, at_most_ms=_GATE_WAIT_MS)
+        self._loader.prepare(tx)
+
+    def hold_positions(self, tx: Tx) -> None:
+        self._dialect.lock(tx, SCHEDULE)
+        self._loader.prepare(tx)
+
+    # users
+
+    def known(self, tx: Tx, user_ids: Sequence[int]) -> list[int]:
+        return self._known.column(tx, {"ids": self._dialect.bind_ids(user_ids)})
+
+    def insert_users(self, tx: Tx, users: Sequence[NewUser]) -> int:
+        ordered = sorted(users, key=attrgetter("id"))
+        columns: dict[str, tuple[str, Sequence[Any]]] = {
+            _STORED_AS.get(name, name): (
+                _USER_TYPES.get(name, "text"),
+                [getattr(user, name) for user in ordered],
+            )
+            for name in (field.name for field in attrs.fields(NewUser))
+        }
+        columns["status"] = ("text", [UserStatus.ACTIVE.value] * len(ordered))
+        return self._loader.insert(tx, self._tables.users.name, columns, "ON CONFLICT DO NOTHING")
+
+    def users_between(
+        self, tx: Tx, after: bytes | int, up_to: bytes | int | None, limit: int
+    ) -> list[tuple[bytes | int, int]]:
+        statement = self._walks["id" if isinstance(after, int) else "key"]
+        rows = statement.rows(tx, {"after": after, "up_to": up_to, "no_end": up_to is None, "at_most": limit})
+        return [(user_id if key is None else bytes(key), user_id) for key, user_id in rows]
+
+    # follows
+
+    def _prepare_links(self, links: sa.Table) -> None:
+        staged, prepare = self._loader.staged, self._dialect.prepare
+        there, back = links.alias("there"), links.alias("back")
+        joined: sa.FromClause = staged
+        for one, kind in ((there, Assoc.FOLLOWS), (back, Assoc.FOLLOWED_BY)):
+            same = (one.c.id1 == staged.c.a) & (one.c.kind == kind.value) & (one.c.id2 == staged.c.b)
+            joined = joined.outerjoin(one, same)
+        either = there.c.id1.is_not(None) | back.c.id1.is_not(None)
+        standing = sa.select(staged.c.n, there.c.id1.is_not(None), sa.func.coalesce(back.c.time, -1))
+        self._standing = prepare(standing.select_from(joined).where(either))
+        of_some = self._dialect.is_in(links.c.id1, "ids") & (links.c.kind == sa.bindparam("of_kind"))
+        self._of_kind = prepare(sa.select(links.c.id1, links.c.id2).where(of_some))
+        ends = (links.c.id1 == sa.bindparam("from_id")) & (links.c.id2 == sa.bindparam("to_id"))
+        self._delete = prepare(links.delete().where(ends & (links.c.kind == sa.bindparam("of_kind"))))
+
+    def standing(self, tx: Tx, links: Links) -> tuple[NDArray[np.bool_], Ids]:
+        self._loader.stage(tx, links.id1, links.id2)
+        found = np.array(self._standing.rows(tx), dtype=np.int64).reshape(-1, 3)
+        there, back = np.zeros(len(links), dtype=np.bool_), np.full(len(links), -1, dtype=np.int64)
+        there[found[:, 0]], back[found[:, 0]] = found[:, 1], found[:, 2]
+        return there, back
+
+    def from_each(self, tx: Tx, ids: Ids, kind: Assoc) -> tuple[Ids, Ids]:
+        found = self._of_kind.rows(tx, {"ids": self._dialect.bind_ids(ids), "of_kind": kind.value})
+        pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+
+    def insert_links(self, tx: Tx, kind: Assoc, links: Links) -> None:
+        self._loader.load_links(tx, self._tables.associations.name, kind.value, links.sorted())
+
+    def delete_links(self, tx: Tx, kind: Assoc, pairs: Sequence[tuple[int, int]]) -> None:
+        rows = [{"from_id": id1, "of_kind": kind.value, "to_id": id2} for id1, id2 in sorted(pairs)]
+        if rows:
+            self._delete.run_many(tx, rows)
+
+    def add_counts(self, tx: Tx, kind: str, ids: Ids, deltas: Ids) -> None:
+        table = self._tables.counts.name
+        columns: dict[str, tuple[str, Sequence[Any]]] = {
+            "object_id": ("bigint", ids.tolist()),
+            "kind": ("text", [str(kind)] * len(ids)),
+            "value": ("bigint", deltas.tolist()),
+        }
+        added = f"ON CONFLICT (object_id, kind) DO UPDATE SET value = {table}.value + excluded.value"
+        self._loader.insert(tx, table, columns, added)
+
+    def counted_above(self, tx: Tx, kind: Count, ids: Ids, limit: int) -> list[int]:
+        return self._above.column(
+            tx, {"ids": self._dialect.bind_ids(ids), "of_kind": kind.value, "above": limit}
+        )
+
+    # posts
+
+    def by_refs(self, tx: Tx, refs: Sequence[str]) -> Mapping[str, tuple[int, int]]:
+        rows = self._by_refs.rows(tx, {"refs": self._dialect.bind_texts(refs)})
+        return {ref: (post_id, author_id) for ref, post_id, author_id in rows}
+
+    def existing_posts(self, tx: Tx, post_ids: Sequence[int]) -> list[int]:
+        return self._there.column(tx, {"ids": self._dialect.bind_ids(post_ids)})
+
+    def insert_posts(self, tx: Tx, posts: Sequence[NewPost], media: Mapping[int, Sequence[Media]]) -> None:
+        stored = (
+            (*post[:_ENTITIES], entities_to_json(post.entities), *post[_ENTITIES + 1 :])
+            if post.entities
+            else post
+            for post in posts
+        )
+        self._loader.load(tx, self._tables.posts.name, NewPost._fields, stored)
+        rows = [row for post_id, those in media.items() for row in media_rows(post_id, those)]
+        if rows:
+            values = (tuple(row.values()) for row in rows)
+            self._loader.load(tx, self._tables.post_media.name, tuple(rows[0]), values)
+
+    def insert_tags(self, tx: Tx, rows: Sequence[tuple[str, int, int]]) -> None:
+        self._loader.load(tx, self._tables.post_tags.name, ("tag", "position", "author_id"), sorted(rows))
+
+
+def _walk(users: sa.Table, by: sa.Column[Any]) -> Any:
+    up_to = (by <= sa.bindparam("up_to")) | sa.bindparam("no_end", type_=sa.Boolean)
+    between = (by > sa.bindparam("after")) & up_to
+    return sa.select(users.c.key, users.c.id).where(between).order_by(by).limit(sa.bindparam("at_most"))
