@@ -55,7 +55,7 @@ def last_line(output: str) -> dict[str, Any]:
 def test_help_names_every_command() -> None:
     shown = run("--help").output
 
-    for command in ("migrate", "demo", "replay", "home", "profile", "drain", "check"):
+    for command in ("migrate", "demo", "replay", "home", "profile", "thread", "drain", "check"):
         assert command in shown
 
 
@@ -66,6 +66,20 @@ def test_a_home_page_shows_authors_texts_replies_and_audiences(social: str) -> N
     assert "The first of five" in shown
     assert "to Ada Lovelace" in shown
     assert "followers only" in shown
+
+
+def test_a_thread_shows_what_is_answered_and_the_replies(social: str) -> None:
+    with feedkit.connect(social) as feed:
+        answer = feed.profile(None, "bob", tab="replies").items[0].post
+        feed.publish("ada", text="Thanks", reply_to=answer.id)
+
+    shown = run("thread", str(answer.id), "--db", social, "--viewer", "bob")
+
+    texts = ("The first of five", "An answer", "Replies", "Thanks")
+    assert sorted(texts, key=shown.stdout.index) == list(texts)
+    page = last_line(run("thread", str(answer.id), "--db", social, "--json").stdout)
+    assert [item["post"]["text"] for item in page["items"]] == ["Thanks"]
+    assert run("thread", "12345", "--db", social).exit_code == 1
 
 
 def test_a_home_page_goes_on_with_its_cursor(social: str) -> None:

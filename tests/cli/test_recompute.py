@@ -125,3 +125,23 @@ def test_a_function_that_executes_serves_as_well(world: World) -> None:
 def test_the_judge_cannot_write(judge: Recompute) -> None:
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
         judge.rows("DELETE FROM {posts}")
+
+
+def test_a_thread_is_what_is_above_the_post_itself_and_the_replies(world: World, judge: Recompute) -> None:
+    world.post(10, ADA)
+    world.post(11, BOB, reply_to=10)
+    world.post(12, EVE, reply_to=11)
+    world.post(13, ADA, reply_to=12)
+    world.post(14, BOB, reply_to=12, position=5)
+    world.post(15, BOB, reply_to=12, audience="only_me")
+    world.post(16, BOB, reply_to=13)
+
+    assert judge.thread(ZOE, 12, depth=9) == judge.thread(None, 12, depth=9) == [10, 11, 12, 14, 13]
+    assert judge.thread(ZOE, 12, depth=1) == [11, 12, 14, 13]
+    assert judge.thread(ZOE, 15, depth=9) is None
+    assert judge.thread(BOB, 15, depth=9) == [10, 11, 12, 15]
+    world.relate(ZOE, "mutes", BOB)
+    assert judge.thread(ZOE, 12, depth=9) == [12, 13], "what is hidden hides what is above it"
+    assert judge.thread(ZOE, 11, depth=9) == [10, 11, 12], "but not where it was asked for"
+    world.relate(BOB, "blocks", ZOE)
+    assert judge.thread(ZOE, 11, depth=9) is None

@@ -43,7 +43,7 @@ def thread_page(feed: Feed[Any], viewer: Any, page: ThreadPage[Any], now: dateti
     """A thread: what the post answers, the post, and the replies to it."""
     title = Text.assemble("Thread of ", (name(page.focus.author), "bold"))
     above = [*page.ancestors, page.focus]
-    replies = Rule(f"{len(page)} replies", align="left", style="dim")
+    replies = Rule("Replies", align="left", style="dim")
     return Group(_head(title), *_items(feed, viewer, above, now), replies, *_lines(feed, viewer, page, now))
 
 
