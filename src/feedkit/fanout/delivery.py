@@ -7,7 +7,7 @@ import numpy as np
 
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids, single
-from feedkit.model import Assoc, Audience, Event, EventKind, Route
+from feedkit.model import Assoc, Audience, Event, EventKind, PostStatus, Route
 from feedkit.settings import Settings
 from feedkit.storage.base import TimelineStore, Truth
 from feedkit.storage.entries import Entries, of_rows
@@ -58,11 +58,20 @@ class Delivery:
             self.delivered += self._inboxes.deliver(followers, by_author[author_id])
 
     def _purge(self, deleted: Sequence[Event]) -> None:
-        by_author = _by_author(deleted)
+        by_author = _by_author(self._gone(deleted))
         for author_id, entries in by_author.items():
             self._outboxes.remove(single(author_id), entries.positions[::-1])
         for author_id, followers in self._audiences(list(by_author)):
             self._inboxes.remove(followers, by_author[author_id].positions[::-1])
+
+    def _gone(self, deleted: Sequence[Event]) -> list[Event]:
+        """Without those of posts that have come back since: a removal that was undone may be told of late."""
+        if not deleted:
+            return []
+        positions = [event.position for event in deleted]
+        posts, _ = self._truth.read(lambda tx: self._truth.posts.at_positions(tx, positions))
+        back = {p.position for p in posts if p.status is PostStatus.PUBLISHED and p.deleted_ms is None}
+        return [event for event in deleted if event.position not in back]
 
     def _backfill(self, reader_id: int, author_id: int) -> None:
         floor = self._inboxes.floors((reader_id,))[0]

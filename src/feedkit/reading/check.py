@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Generic
 
 from feedkit.clock import Clock
@@ -75,27 +75,34 @@ class Check(Generic[Key]):
 
     def _looked_at(self, viewer_id: int) -> tuple[list[int], set[int]]:
         self._catch_up()
-        served = self._served(self._home.open(viewer_id))
-        return served, set(self._truth.read(lambda tx: self._recomputed(tx, viewer_id)).tolist())
+        expected = set(self._truth.read(lambda tx: self._recomputed(tx, viewer_id)).tolist())
+        return self._served(self._home.open(viewer_id), expected), expected
 
-    def _served(self, opened: Opened) -> list[int]:
-        """The newest positions that count, gathered window by window, as a reader who scrolls gets them."""
+    def _served(self, opened: Opened, expected: Set[int]) -> list[int]:
+        """The newest positions that count, gathered window by window, as a reader who scrolls gets them.
+
+        Down to where the depth is reached, without what should not be there at all.
+        """
         positions: list[int] = []
-        before = MAX_ID
-        while len(positions) < self._depth:
+        before, wanted = MAX_ID, self._depth
+        while wanted > 0:
             window = opened.source.window(before, 0, _WINDOW)
             if not window:
                 break
-            positions += self._counting(window, opened)
+            for position in self._counting(window, opened, expected):
+                if wanted > 0:
+                    positions.append(position)
+                    wanted -= position in expected
             before = window[-1]
-        return positions[: self._depth]
+        return positions
 
-    def _counting(self, window: Sequence[int], opened: Opened) -> list[int]:
-        """What shows, and what should not be there at all; not what is rightly there and for others."""
-        items, _ = self._hydrator.at_positions(window, opened.relations, opened.surface)
-        hidden = [position for position, item in zip(window, items, strict=True) if item is None]
-        if not hidden:
+    def _counting(self, window: Sequence[int], opened: Opened, expected: Set[int]) -> list[int]:
+        """What should be there, and what should not be there at all; not what is rightly there and for others."""
+        further = [position for position in window if position not in expected]
+        if not further:
             return list(window)
+        items, _ = self._hydrator.at_positions(further, opened.relations, opened.surface)
+        hidden = [position for position, item in zip(further, items, strict=True) if item is None]
         posts, _ = self._truth.read(lambda tx: self._truth.posts.at_positions(tx, hidden))
         for_others = {
             post.position for post in posts if post.deleted_ms is None and post.status is PostStatus.PUBLISHED
