@@ -7,6 +7,7 @@ import base64
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from feedkit import Feed, Item, NotFound, Page
 from feedkit.testing.known import (
@@ -48,7 +49,7 @@ class Judge:
         self.tally["pages"] += 1
         assert (page.degraded, page.unreadable) == (False, 0), f"{where}: {page}"
         shown = self.model.shown(walk.surface)
-        got = [self._line(item, shown, where) for item in page]
+        got = [self._line(walk.surface, item, shown, where) for item in page]
         until = 0 if page.next_cursor is None else _goes_on_below(page.next_cursor)
         expected = walk.expected(self.model, shown, until)
         if expected is not None:
@@ -67,18 +68,24 @@ class Judge:
         while self.page(feed, walk, limit).next_cursor is not None:
             pass
 
-    def known(self, item: Item[str]) -> Known:
+    def known(self, viewer: str | None, item: Item[str]) -> Known:
         """The post of the model that an item shows, unchanged."""
         post = self.model.posts.get(item.post.id)
         assert post is not None, f"served, though never committed: {item.post}"
         assert item.author.key == post.author, f"{post.text} is by {post.author}, not by {item.author.key}"
         served = (item.post.text, item.post.position, str(item.post.audience))
         assert served == (post.text, post.position, post.audience), f"{post} was served as {item.post}"
+        own = (item.viewer.reacted, item.viewer.saved)
+        assert own == self.model.own(viewer, post.id), (
+            f"{viewer} did {self.model.own(viewer, post.id)}: {item}"
+        )
         return post
 
-    def _line(self, item: Item[str], shown: Sequence[Known], where: str) -> Line:
+    def _line(self, surface: Surface, item: Item[str], shown: Sequence[Known], where: str) -> Line:
         """A line as it was served, all of which may be seen there."""
-        post = self.known(item)
+        post = self.known(surface.viewer, item)
+        inside = None if item.quoted is None else item.quoted.post.id
+        assert inside == self.model.quoted(surface, post), f"{where}: {post.text} quotes {inside}"
         line = Line(post.id, item.position, tuple(user.key for user in item.reposted_by))
         entries = [entry for entry in shown if entry.content == post.id]
         assert entries, f"{where}: served, though not visible: {post.text}"
@@ -127,17 +134,13 @@ class Judge:
     def look_up(self, feed: Feed[str], viewer: str | None, posts: Sequence[Known]) -> None:
         """A batch by id, and the first of it alone."""
         found = feed.posts.get(viewer, [post.id for post in posts])
-        got = [None if item is None else self.known(item) for item in found]
-        wanted = [self._seen_by_id(viewer, post) for post in posts]
+        got = [None if item is None else self.known(viewer, item) for item in found]
+        wanted = [self.model.seen_by_id(viewer, post) for post in posts]
         assert got == wanted, f"{viewer} looks up {texts(posts)}: got {got}, expected {wanted}"
         if wanted[0] is None:
             refused(NotFound, lambda: feed.post(viewer, posts[0].id))
         else:
-            assert self.known(feed.post(viewer, posts[0].id)) == wanted[0]
-
-    def _seen_by_id(self, viewer: str | None, post: Known) -> Known | None:
-        shared = self.model.posts[post.content]
-        return shared if self.model.may_see(viewer, post) and self.model.may_see(viewer, shared) else None
+            assert self.known(viewer, feed.post(viewer, posts[0].id)) == wanted[0]
 
     # everything
 
@@ -151,10 +154,47 @@ class Judge:
     def counts(self, feed: Feed[str]) -> None:
         """The counters, which are exact once the log is drained."""
         feed.drain()
+        self._count_engagement(feed)
         for name in self.model.users:
             counts = feed.profile(name, name, limit=1).counts
-            got, wanted = (counts.followers, counts.following, counts.posts), self.model.counts(name)
-            assert got == wanted, f"followers, followees and posts of {name}: {got}, expected {wanted}"
+            got = (counts.followers, counts.following, counts.friends, counts.posts)
+            wanted = (*self.model.user_counts(name), self.model.post_count(name))
+            assert got == wanted, f"followers, followees, friends and posts of {name}: {got}, not {wanted}"
+
+    def _count_engagement(self, feed: Feed[str]) -> None:
+        posts = self.model.posts.values()
+        for viewer in (*self.model.users, None):
+            for item in feed.posts.get(viewer, [post.id for post in posts]):
+                if item is not None:
+                    counts = item.counts
+                    got = (
+                        counts.reactions,
+                        counts.comments,
+                        counts.replies,
+                        counts.reposts,
+                        counts.quotes,
+                    )
+                    wanted = self.model.counted(viewer, item.post.id)
+                    assert got == wanted, f"counts of {item.post.text} for {viewer}: {got}, not {wanted}"
+
+    def engagement(self, feed: Feed[str], viewer: str) -> None:
+        """All that one viewer saved, and what was said about all that they see."""
+        saved = {item.post.id for item in feed.saved(viewer, limit=50)}
+        assert saved == self.model.shelf(viewer), f"{viewer} saved {self.model.shelf(viewer)}, got {saved}"
+        for post in self.model.posts.values():
+            shared = self.model.seen_by_id(viewer, post)
+            if shared is None:
+                refused(NotFound, partial(feed.comments, viewer, post.id))
+            elif shared == post:
+                self._conversation(feed, viewer, post, None)
+
+    def _conversation(self, feed: Feed[str], viewer: str | None, post: Known, parent: int | None) -> None:
+        page = feed.comments(viewer, post.id, sort="oldest", parent=parent, limit=50)
+        got = [(item.comment.id, item.comment.text if item.author else None) for item in page]
+        wanted = self.model.conversation(viewer, post.id, parent)
+        assert got == wanted, f"{viewer} reads on {post.text} below {parent}: {got}, not {wanted}"
+        for id, _ in wanted:
+            self._conversation(feed, viewer, post, id)
 
     def _every_surface(self, feed: Feed[str], limit: int) -> None:
         posts = newest_first(self.model.posts.values())

@@ -83,9 +83,10 @@ def lines(entries: Iterable[Known]) -> list[Line]:
     """The lines that entries come to: a post stands once, where its newest entry does."""
     found: dict[int, Line] = {}
     for entry in newest_first(entries):
-        by = () if entry.repost_of is None else (entry.author,)
         line = found.get(entry.content, Line(entry.content, entry.position))
-        found[entry.content] = Line(line.content, line.position, line.reposted_by + by)
+        is_new = entry.repost_of is not None and entry.author not in line.reposted_by
+        by = (*line.reposted_by, entry.author) if is_new else line.reposted_by
+        found[entry.content] = Line(line.content, line.position, by)
     return list(found.values())
 
 

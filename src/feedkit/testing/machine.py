@@ -17,14 +17,14 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from feedkit import Settings
-from feedkit.testing.rules.people import PeopleRules
+from feedkit.testing.rules.drafts import DraftRules
 from feedkit.testing.rules.stage import SMALL, TINY, OpenFeed
 from feedkit.testing.rules.upkeep import UpkeepRules
 
 __all__ = ["SMALL", "TINY", "FeedMachine", "OpenFeed", "make_machine"]
 
 
-class FeedMachine(PeopleRules, UpkeepRules):
+class FeedMachine(DraftRules, UpkeepRules):
     """All rules. Use `make_machine`, which gives a subclass that knows what to open."""
 
     def teardown(self) -> None:
@@ -46,6 +46,7 @@ def make_machine(
     policy: Callable[[], Any],
     settings: Sequence[Settings] = (TINY, SMALL),
     pull_above: int = 2,
+    orderly: bool = True,
     transaction: Callable[[str], AbstractContextManager[Any]] | None = None,
     finished: Callable[[str], None] = lambda _: None,
 ) -> type[FeedMachine]:
@@ -53,6 +54,8 @@ def make_machine(
 
     `settings` has one entry per process: give one alone where a database cannot be opened twice.
     `pull_above` only serves the tally: with more followers than that an author is pulled.
+    `orderly=False` where consumers are given events out of order: a delivery after the deletion leaves an entry
+    that nobody is shown, and that a check finds.
     `transaction(example)` opens a connection of the host's to the database of an example; leave it out where
     an open transaction stops all other writers. `finished(example)` may throw the database away.
     """
@@ -61,6 +64,7 @@ def make_machine(
         "policy": staticmethod(policy),
         "settings_of": tuple(settings),
         "pull_above": pull_above,
+        "orderly": orderly,
         "transaction": None if transaction is None else staticmethod(transaction),
         "finished": staticmethod(finished),
         "tally": Counter(),

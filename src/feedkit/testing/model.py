@@ -7,10 +7,13 @@ question is answered by going through all posts.
 from collections.abc import Iterable
 from dataclasses import replace
 
+from feedkit.testing.engagement import Engagement, Said
 from feedkit.testing.known import (
     FOLLOWERS,
     FRIENDS,
     HOME,
+    LIST,
+    ONLY_ME,
     PROFILE,
     PUBLIC,
     REPLIES,
@@ -22,7 +25,7 @@ from feedkit.testing.known import (
 from feedkit.testing.people import People
 
 
-class Model(People):
+class Model(People, Engagement):
     """Who published what and who stands how to whom, and therefore who sees what.
 
     The order of commits is known to a feed from its log, which may have forgotten what was written before
@@ -30,9 +33,11 @@ class Model(People):
     """
 
     def __init__(self, users: Iterable[str], instants: list[int]) -> None:
-        super().__init__(users, instants)
+        People.__init__(self, users, instants)
+        Engagement.__init__(self)
         self.posts: dict[int, Known] = {}
         self.deleted: set[int] = set()
+        self.removed: set[int] = set()
         self.commits = 0
         self.log_begins_ms = 0
 
@@ -49,12 +54,23 @@ class Model(People):
         self.deleted.add(id)
         return fresh
 
+    def restore(self, id: int) -> bool:
+        """Whether it came back into view, which is told of as something new."""
+        if id not in self.removed:
+            return False
+        self.removed.discard(id)
+        back = id not in self.deleted
+        if back:
+            self.publish(replace(self.posts[id], at_ms=self.now_ms))
+        return back
+
     # what follows from it
 
     def stands(self, post: Known) -> bool:
         """Whether the post is there for anybody at all."""
         ended = post.expires_ms is not None and post.expires_ms <= self.now_ms
-        return post.id not in self.deleted and not ended
+        gone = post.id in self.deleted or post.id in self.removed
+        return not gone and not ended and not self.is_suspended(post.author)
 
     def may_see(self, viewer: str | None, post: Known) -> bool:
         """Whether the post exists for this viewer, wherever they meet it."""
@@ -62,19 +78,47 @@ class Model(People):
             return False
         if viewer == post.author:
             return True
-        if viewer is not None and self.apart(viewer, post.author):
+        if self.apart(viewer, post.author):
             return False
-        if post.audience in (PUBLIC, UNLISTED):
-            return True
-        if post.audience == FOLLOWERS:
-            return self.following(viewer, post.author)
-        return post.audience == FRIENDS and self.friends(viewer, post.author)
+        following = self.following(viewer, post.author)
+        return {
+            PUBLIC: following or post.author not in self.private,
+            UNLISTED: following or post.author not in self.private,
+            FOLLOWERS: following,
+            FRIENDS: self.friends(viewer, post.author),
+            LIST: viewer in self.members.get(post.list_id or 0, ()),
+            ONLY_ME: False,
+        }[post.audience]
+
+    def seen_by_id(self, viewer: str | None, post: Known) -> Known | None:
+        """What somebody finds who asks for a post: what it shares, if they may see both."""
+        shared = self.posts[post.content]
+        return shared if self.may_see(viewer, post) and self.may_see(viewer, shared) else None
+
+    def may_share(self, actor: str, post: Known) -> bool:
+        """Whether somebody who sees a post may pass it on."""
+        for_all = post.audience in (PUBLIC, UNLISTED) and post.author not in self.private
+        return post.author == actor or for_all
+
+    def repost_by(self, actor: str, content: int) -> Known | None:
+        """Somebody's own repost of a post, the first if staff have brought back another."""
+        gone = self.deleted | self.removed
+        mine = (post for post in self.posts.values() if (post.author, post.repost_of) == (actor, content))
+        return min((post for post in mine if post.id not in gone), key=lambda post: post.id, default=None)
+
+    def quoted(self, surface: Surface, post: Known) -> int | None:
+        """What a post shows inside itself on this surface."""
+        inside = None if post.quote_of is None else self.posts[post.quote_of]
+        return inside.id if inside is not None and self.shows(surface, inside) else None
 
     def shows(self, surface: Surface, post: Known) -> bool:
         """Whether a post is shown on such a surface, if it stands there at all."""
-        if not self.may_see(surface.viewer, post):
+        viewer = surface.viewer
+        if not self.may_see(viewer, post):
             return False
-        return surface.kind in (PROFILE, REPLIES) or not self.muting(surface.viewer, post.author)
+        if surface.kind == HOME and post.repost_of is not None and viewer is not None:
+            return not self.follows.get((viewer, post.author), False) and not self.muting(viewer, post.author)
+        return surface.kind in (PROFILE, REPLIES) or not self.muting(viewer, post.author)
 
     def belongs(self, surface: Surface, entry: Known) -> bool:
         """Whether an entry shows on this surface now: it, and what it shares."""
@@ -107,11 +151,58 @@ class Model(People):
         ends = {post.expires_ms for post in self.posts.values() if post.expires_ms is not None}
         return super().edges() | ends
 
-    def counts(self, user: str) -> tuple[int, int, int]:
-        """Followers, followees and posts of a user. Only public posts count."""
-        standing = [post for post in self.posts.values() if post.id not in self.deleted]
-        return (
-            sum(target == user for _, target in self.follows),
-            sum(actor == user for actor, _ in self.follows),
-            sum(post.author == user and post.audience == PUBLIC for post in standing),
+    def post_count(self, user: str) -> int:
+        """How many posts a profile says there are: public ones that nobody took away."""
+        gone = self.deleted | self.removed
+        mine = (post for post in self.posts.values() if post.author == user and post.id not in gone)
+        return sum(post.audience == PUBLIC for post in mine)
+
+    # engagement
+
+    def own(self, viewer: str | None, post: int) -> tuple[tuple[str, ...], bool]:
+        """What a viewer did to a post: their reactions, and whether they saved it."""
+        if viewer is None:
+            return (), False
+        kind = self.reactions.get((viewer, post))
+        return (() if kind is None else (kind,)), (viewer, post) in self.saves
+
+    def counted(self, viewer: str | None, post: int) -> tuple[int, int, int, int, int]:
+        """Reactions, comments, replies, reposts and quotes of a post, without those of people apart from the viewer."""
+        reactions = sum(target == post and not self.apart(viewer, actor) for actor, target in self.reactions)
+        comments = sum(
+            said.post == post and said.id not in self.withdrawn and not self.apart(viewer, said.author)
+            for said in self.comments.values()
         )
+        named = [one for one in self.posts.values() if self._counts(viewer, one)]
+        return (
+            reactions,
+            comments,
+            sum(one.reply_to == post for one in named),
+            sum(one.repost_of == post for one in named),
+            sum(one.quote_of == post for one in named),
+        )
+
+    def _counts(self, viewer: str | None, post: Known) -> bool:
+        """Whether everybody may see a post, so that it is counted in what it names."""
+        gone = post.id in self.deleted or post.id in self.removed
+        return not gone and post.audience in (PUBLIC, UNLISTED) and not self.apart(viewer, post.author)
+
+    def may_read(self, viewer: str | None, said: Said) -> bool:
+        """Whether a comment shows to somebody who sees its post."""
+        hidden = self.apart(viewer, said.author) or self.muting(viewer, said.author)
+        return said.id not in self.withdrawn and not hidden and not self.is_suspended(said.author)
+
+    def conversation(self, viewer: str | None, post: int, parent: int | None) -> list[tuple[int, str | None]]:
+        """The answers to a post or a comment, the oldest first: id and text, None for a gap."""
+        answers = [said for said in self.comments.values() if (said.post, said.parent) == (post, parent)]
+        found: list[tuple[int, str | None]] = []
+        for said in sorted(answers, key=lambda said: said.id):
+            if self.may_read(viewer, said):
+                found.append((said.id, said.text))
+            elif self.conversation(viewer, post, said.id):
+                found.append((said.id, None))
+        return found
+
+    def shelf(self, viewer: str) -> set[int]:
+        """What somebody saved and still may see."""
+        return {post for who, post in self.saves if who == viewer and self.may_see(viewer, self.posts[post])}

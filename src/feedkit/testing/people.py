@@ -1,58 +1,133 @@
 """Who stands how to whom, said with dictionaries and sets: the half of the model that is about people."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+Pair = tuple[str, str]
+Answer = tuple[str, bool]
+"""What a verb says: how the two stand now, and whether it changed that."""
+
+ACTIVE, REQUESTED, NONE = "active", "requested", "none"
 
 
 class People:
     """Everything that stands between users, and the clocks by which some of it lapses.
 
-    `instants` is what the clock of each process says, and `now_ms` what that of the asked one says.
+    `instants` is what the clock of each process says, and `now_ms` what that of the asked one says. Of a pair the
+    first does it to the second: (follower, followee). A follow and a request have a wish: no reposts.
     """
 
     def __init__(self, users: Iterable[str], instants: list[int]) -> None:
         self.users = tuple(users)
         self.instants = instants
         self.now_ms = max(instants)
-        self.follows: set[tuple[str, str]] = set()
-        self.blocks: set[tuple[str, str]] = set()
-        self.mutes: dict[tuple[str, str], int | None] = {}
+        self.private: set[str] = set()
+        self.suspended: dict[str, int | None] = {}
+        self.follows: dict[Pair, bool] = {}
+        self.requests: dict[Pair, bool] = {}
+        self.asks: set[Pair] = set()
+        self.blocks: set[Pair] = set()
+        self.mutes: dict[Pair, int | None] = {}
+        self.owners: dict[int, str] = {}
+        self.members: dict[int, set[str]] = {}
 
-    # what happens
+    # follows, requests, friendship
 
-    def block(self, actor: str, target: str) -> bool:
-        """Whether it is new. Both stop following each other."""
-        self.follows -= {(actor, target), (target, actor)}
-        return _added(self.blocks, (actor, target))
+    def follow(self, actor: str, target: str, *, reposts: bool = True) -> Answer:
+        """Follow, or ask for it."""
+        pair, wish = (actor, target), not reposts
+        if pair in self.follows:
+            return ACTIVE, _put(self.follows, pair, wish)
+        if target not in self.private:
+            self._begin(pair, wish)
+            return ACTIVE, True
+        return REQUESTED, _put(self.requests, pair, wish)
 
-    def follow(self, actor: str, target: str) -> bool:
-        """Whether it is new."""
-        return _added(self.follows, (actor, target))
+    def unfollow(self, actor: str, target: str) -> Answer:
+        """End a follow, or take back the wish for one."""
+        pair = (actor, target)
+        there = pair in self.follows or pair in self.requests
+        self.follows.pop(pair, None)
+        self.requests.pop(pair, None)
+        return NONE, there
 
-    def mute(self, actor: str, target: str) -> bool:
-        """Whether it is new."""
-        fresh = (actor, target) not in self.mutes
-        self.mutes[actor, target] = None
-        return fresh
+    def befriend(self, actor: str, target: str) -> Answer:
+        """Ask for friendship, or agree to it."""
+        if self.friends(actor, target):
+            return ACTIVE, False
+        if (target, actor) in self.asks:
+            return self._agree(actor, target)
+        return REQUESTED, _add(self.asks, (actor, target))
 
-    def unfollow(self, actor: str, target: str) -> bool:
-        """Whether there was one."""
-        return _removed(self.follows, (actor, target))
+    def unfriend(self, actor: str, target: str) -> Answer:
+        """End a friendship with both its follows, or take back the wish for one."""
+        if not self.friends(actor, target):
+            return NONE, _remove(self.asks, (actor, target))
+        del self.follows[actor, target], self.follows[target, actor]
+        return NONE, True
 
-    def unblock(self, actor: str, target: str) -> bool:
-        """Whether there was one."""
-        return _removed(self.blocks, (actor, target))
+    def accept(self, actor: str, target: str) -> Answer:
+        """Give the target what they asked the actor for."""
+        if (target, actor) in self.asks:
+            return self._agree(actor, target)
+        if (target, actor) in self.requests:
+            self._begin((target, actor), self.requests[target, actor])
+            return ACTIVE, True
+        return ACTIVE if (target, actor) in self.follows else NONE, False
 
-    def unmute(self, actor: str, target: str) -> bool:
-        """Whether there was one."""
-        there = (actor, target) in self.mutes
+    def decline(self, actor: str, target: str) -> Answer:
+        """Refuse all that the target asked the actor for."""
+        asked = (target, actor) in self.requests or (target, actor) in self.asks
+        self.requests.pop((target, actor), None)
+        self.asks.discard((target, actor))
+        return NONE, asked
+
+    def _agree(self, actor: str, target: str) -> Answer:
+        for pair in ((actor, target), (target, actor)):
+            if pair not in self.follows:
+                self._begin(pair, self.requests.get(pair, False))
+        return ACTIVE, True
+
+    def _begin(self, pair: Pair, wish: bool) -> None:
+        self.requests.pop(pair, None)
+        self.follows[pair] = wish
+        if self.friends(*pair):
+            self.asks -= {pair, pair[::-1]}
+
+    # blocks and mutes
+
+    def block(self, actor: str, target: str) -> Answer:
+        """End everything between the two, and stand between them."""
+        for pair in ((actor, target), (target, actor)):
+            self.follows.pop(pair, None)
+            self.requests.pop(pair, None)
+            self.asks.discard(pair)
+            for list_id, owner in self.owners.items():
+                if owner == pair[0]:
+                    self.members[list_id].discard(pair[1])
+        return ACTIVE, _add(self.blocks, (actor, target))
+
+    def unblock(self, actor: str, target: str) -> Answer:
+        """Undo a block, and nothing that it ended."""
+        return NONE, _remove(self.blocks, (actor, target))
+
+    def mute(self, actor: str, target: str, *, until_ms: int | None = None) -> Answer:
+        """From now on, whatever was before."""
+        return ACTIVE, _put(self.mutes, (actor, target), until_ms)
+
+    def unmute(self, actor: str, target: str) -> Answer:
+        """Undo a mute, if it has not lapsed."""
+        stood = self.muting(actor, target)
         self.mutes.pop((actor, target), None)
-        return there
+        return NONE, stood
 
     # what follows from it
 
-    def apart(self, one: str, other: str) -> bool:
+    def apart(self, one: str | None, other: str) -> bool:
         """Whether a block stands between two, whoever made it."""
-        return bool(self.blocks & {(one, other), (other, one)})
+        return one is not None and ((one, other) in self.blocks or (other, one) in self.blocks)
 
     def following(self, one: str | None, other: str) -> bool:
         """Whether the first follows the second."""
@@ -60,29 +135,46 @@ class People:
 
     def friends(self, one: str | None, other: str) -> bool:
         """Whether they follow each other."""
-        return one is not None and {(one, other), (other, one)} <= self.follows
+        return one is not None and (one, other) in self.follows and (other, one) in self.follows
 
     def muting(self, one: str | None, other: str) -> bool:
         """Whether the first mutes the second at this moment."""
-        return one is not None and self.holds(self.mutes, (one, other))
+        return one is not None and (one, other) in self.mutes and self._lasts(self.mutes[one, other])
 
-    def holds(self, lapsing: Mapping[tuple[str, str], int | None], pair: tuple[str, str]) -> bool:
-        """Whether something is there that has not lapsed."""
-        until_ms = lapsing.get(pair, 0)
-        return until_ms is None or until_ms > self.now_ms
+    def is_suspended(self, user: str) -> bool:
+        """Whether somebody takes no part at this moment."""
+        return user in self.suspended and self._lasts(self.suspended[user])
 
     def edges(self) -> set[int]:
         """The instants at which something lapses by itself."""
-        return {until_ms for until_ms in self.mutes.values() if until_ms is not None}
+        lapsing = (*self.mutes.values(), *self.suspended.values())
+        return {until_ms for until_ms in lapsing if until_ms is not None}
+
+    def user_counts(self, user: str) -> tuple[int, int, int]:
+        """Followers, followees and friends of a user."""
+        return (
+            sum(target == user for _, target in self.follows),
+            sum(actor == user for actor, _ in self.follows),
+            sum(self.friends(user, other) for other in self.users),
+        )
+
+    def _lasts(self, until_ms: int | None) -> bool:
+        return until_ms is None or until_ms > self.now_ms
 
 
-def _added(pairs: set[tuple[str, str]], pair: tuple[str, str]) -> bool:
+def _put(held: dict[Pair, T], pair: Pair, value: T) -> bool:
+    changed = pair not in held or held[pair] != value
+    held[pair] = value
+    return changed
+
+
+def _add(pairs: set[Pair], pair: Pair) -> bool:
     fresh = pair not in pairs
     pairs.add(pair)
     return fresh
 
 
-def _removed(pairs: set[tuple[str, str]], pair: tuple[str, str]) -> bool:
+def _remove(pairs: set[Pair], pair: Pair) -> bool:
     there = pair in pairs
     pairs.discard(pair)
     return there

@@ -1,17 +1,20 @@
 """Rules of authors: posts come and go, also within transactions of the host's that stay open."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from feedkit import Feed, NotFound
+from feedkit import Conflict, Feed, Forbidden, NotFound, Post
 from feedkit.testing.judge import refused
-from feedkit.testing.known import FOLLOWERS, ONLY_ME, PUBLIC, UNLISTED, Known
+from feedkit.testing.known import FOLLOWERS, FRIENDS, ONLY_ME, PUBLIC, UNLISTED, Known
 from feedkit.testing.rules.reading import ReadingRules
 from feedkit.testing.rules.stage import pick, process, who
 
-audience = st.sampled_from((PUBLIC, PUBLIC, FOLLOWERS, UNLISTED, ONLY_ME))
+audience = st.sampled_from((PUBLIC, PUBLIC, FOLLOWERS, UNLISTED, FRIENDS, ONLY_ME))
+_lifetime = st.sampled_from((1, 5, 3_600, 86_400))
 
 
 class PostRules(ReadingRules):
@@ -34,14 +37,18 @@ class PostRules(ReadingRules):
         for _ in range(n):
             self.post(author, audience, process)
 
-    def post(self, author: str, audience: str, process: int, parent: int | None = None) -> None:
+    def post(
+        self, author: str, audience: str, process: int, parent: int | None = None, **kwargs: Any
+    ) -> None:
         """Publish, unless an open transaction holds what the next post of this author has to wait for."""
         if any(post.author == author for post in self.pending):
             return
+        if self.refuses(process, author):
+            return
         feed = self.feed(process)
-        visible = [post for post in self.posts() if self.model.may_see(author, post)]
-        reply_to = visible[parent % len(visible)].id if parent is not None and visible else None
-        self.know(self.write(feed, author, audience, reply_to=reply_to))
+        visible = [post for post in self.posts() if self.model.seen_by_id(author, post)]
+        reply_to = visible[parent % len(visible)].content if parent is not None and visible else None
+        self.know(self.write(feed, author, audience, reply_to=reply_to, **kwargs))
         self.observe()
 
     def write(
@@ -54,9 +61,32 @@ class PostRules(ReadingRules):
         assert (post.text, str(post.audience), post.reply_to) == (text, audience, reply_to)
         assert post.id not in self.model.posts, "an id was minted twice"
         self._count_crossing(author)
+        return self.known_as(post, author)
+
+    def known_as(self, post: Post, author: str) -> Known:
+        """A post that a verb has answered with, as the model knows it."""
         return Known(
-            post.id, post.position, author, audience, text, at_ms=post.created_ms, reply_to=post.reply_to
+            post.id,
+            post.position,
+            author,
+            str(post.audience),
+            post.text,
+            at_ms=self.model.now_ms,
+            list_id=post.list_id,
+            reply_to=post.reply_to,
+            repost_of=post.repost_of,
+            quote_of=post.quote_of,
+            expires_ms=post.expires_ms,
         )
+
+    def refuses(self, process: int, author: str) -> bool:
+        """Whether somebody is suspended; if so, they must not be able to publish."""
+        feed = self.feed(process)
+        if self.model.is_suspended(author):
+            refused(Forbidden, lambda: feed.publish(author, text="not now"))
+            self.tally["refused"] += 1
+            return True
+        return False
 
     def know(self, post: Known) -> None:
         """Tell the model of a post that is committed."""
@@ -65,10 +95,47 @@ class PostRules(ReadingRules):
         self.model.publish(post)
 
     def _count_crossing(self, author: str) -> None:
-        pulled = self.model.counts(author)[0] > self.pull_above
+        pulled = self.model.user_counts(author)[0] > self.pull_above
         if self.pulled.setdefault(author, pulled) != pulled:
             self.tally["crossed up" if pulled else "crossed down"] += 1
         self.pulled[author] = pulled
+
+    @rule(author=who, audience=audience, seconds=_lifetime, process=process, reader=process)
+    def publish_for_a_while(
+        self, author: str, audience: str, seconds: float, process: int, reader: int
+    ) -> None:
+        """A story, which is over by itself."""
+        lifetime = timedelta(seconds=seconds)
+        self.post(author, audience, process, expires_in=lifetime)
+        self.glance(author, process=reader)
+
+    @precondition(lambda self: self.model.posts)
+    @rule(pick=pick, audience=audience, reword=st.booleans(), who=who, process=process, reader=process)
+    def edit(self, pick: int, audience: str, reword: bool, who: str, process: int, reader: int) -> None:
+        """An author changes who may see a post, and perhaps what it says, while somebody is looking on."""
+        post = self.posts()[pick % len(self.model.posts)]
+        if any(one.author == post.author for one in self.pending):
+            return
+        if any(self.refuses(process, name) for name in (who, post.author)):
+            return
+        changes: dict[str, Any] = {"audience": audience, **({"text": f"{post.text}'"} if reword else {})}
+        self.glance(who, post.author, process=reader)
+        feed = self.feed(process)
+        if who != post.author:
+            refused(NotFound, lambda: feed.edit(who, post.id, **changes))
+        if post.id in self.model.deleted:
+            refused(NotFound, lambda: feed.edit(post.author, post.id, **changes))
+        elif post.id in self.model.removed:
+            refused(Forbidden, lambda: feed.edit(post.author, post.id, **changes))
+        elif post.repost_of is not None:
+            refused(Conflict, lambda: feed.edit(post.author, post.id, **changes))
+        else:
+            edited = feed.edit(post.author, post.id, **changes)
+            assert (edited.position, str(edited.audience)) == (post.position, audience)
+            self.model.posts[post.id] = replace(post, text=edited.text, audience=audience)
+            self.tally["edited"] += 1
+            self.observe()
+        self.glance(who, post.author, process=reader)
 
     @precondition(lambda self: self.model.posts)
     @rule(pick=pick, who=who, mine=st.booleans(), process=process, reader=process)
@@ -101,6 +168,8 @@ class PostRules(ReadingRules):
     def publish_in_transaction(self, author: str, audience: str, n: int, process: int) -> None:
         """Somebody publishes within the host's transaction."""
         for _ in range(n):
+            if self.refuses(process, author):
+                return
             written = self.write(self.feed(process), author, audience, connection=self.connection)
             self.pending.append(written)
 

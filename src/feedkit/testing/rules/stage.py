@@ -80,6 +80,7 @@ class Stage(RuleBasedStateMachine):
     policy: ClassVar[Callable[[], Any]]
     settings_of: ClassVar[Sequence[Settings]]
     pull_above: ClassVar[int]
+    orderly: ClassVar[bool]
     transaction: ClassVar[Callable[[str], AbstractContextManager[Any]] | None]
     finished: ClassVar[Callable[[str], None]]
     tally: ClassVar[Counter[str]]
