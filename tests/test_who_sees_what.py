@@ -1,4 +1,4 @@
-"""The page on who sees what says what `visibility` does."""
+"""The page on who sees what says what `visibility` does, and what real feeds do."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import feedkit
 from feedkit.model import Audience, Post, User
 from feedkit.visibility import (
     LOGGED_OUT,
@@ -20,6 +21,7 @@ from feedkit.visibility import (
     staff_relations,
     visible,
 )
+from tests.cases.case_tools import opened
 
 PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "who-sees-what.md"
 COLUMNS = {
@@ -45,6 +47,13 @@ VIEWERS: dict[str, Relations] = {
     "staff": staff_relations(),
 }
 Table = Mapping[str, Mapping[str, str]]
+Feed = feedkit.Feed[str]
+
+
+@pytest.fixture
+def feed(backend_url: str) -> Iterator[Feed]:
+    with opened(backend_url) as feed:
+        yield feed
 
 
 def table_below(heading: str) -> Table:
@@ -77,6 +86,73 @@ def test_the_page_says_who_sees_what(heading: str, private: bool, where: Mapping
         assert set(row) == set(Audience)
         for audience, words in row.items():
             assert where[words] == set(seen(viewer, Audience(audience), private)), (viewer, audience)
+
+
+@pytest.mark.parametrize("private", [False, True])
+@pytest.mark.parametrize("audience", Audience)
+def test_the_same_holds_on_real_feeds(
+    feed: Feed, audience: Audience, private: bool, where: Mapping[str, set[Surface]]
+) -> None:
+    """Home only for those who follow; everywhere from what is resident, and after a wipe."""
+    # given everybody of the table
+    feed.users.put("ada", private=private)
+    for name in ("anybody", "asked to follow", "on the list"):
+        feed.users.put(name)
+    near = ["follower", "friend", "friend, mutes them"]
+    for name in near:
+        feed.follow(name, "ada")
+        feed.accept("ada", name)
+        if name != "follower":
+            feed.follow("ada", name)
+    feed.mute("friend, mutes them", "ada")
+    feed.block("friend, a block between", "ada")
+    if private:
+        feed.follow("asked to follow", "ada")
+    members = feed.lists.create("ada", "few")
+    feed.lists.add("ada", members.id, ["on the list"])
+    opening = feed.publish("cyd", text="an opening")
+    post = feed.publish(
+        "ada",
+        text="a word #here",
+        audience=audience,
+        list=members.id if audience is Audience.LIST else None,
+        reply_to=opening.id,
+    )
+
+    # then
+    heading = "A post of a private author" if private else "A post of an ordinary author"
+    table = table_below(heading)
+    for _ in range(2):
+        for viewer in set(VIEWERS) - {"staff"}:
+            expected = set(where[table[viewer][audience]])
+            if viewer not in (*near, "the author"):
+                expected.discard(Surface.HOME)
+            key = {"logged out": None, "the author": "ada"}.get(viewer, viewer)
+            assert met(feed, key, post.id, opening.id) == expected - unasked(key), (viewer, audience)
+        feed.wipe()
+
+
+def met(feed: Feed, viewer: str | None, post_id: int, opening_id: int) -> set[Surface]:
+    """Where somebody meets a post of ada's."""
+    pages = {
+        Surface.TAG: feed.tag(viewer, "here"),
+        Surface.THREAD: feed.thread(viewer, opening_id),
+        Surface.PROFILE: feed.profile(viewer, "ada", tab="replies"),
+    }
+    if viewer is not None:
+        pages[Surface.HOME] = feed.home(viewer)
+    if viewer is not None and viewer != "ada":
+        listed = next(iter(feed.lists.of(viewer)), None) or feed.lists.create(viewer, "mine")
+        if viewer != "friend, a block between":
+            feed.lists.add(viewer, listed.id, ["ada"])
+        pages[Surface.LIST] = feed.list_feed(viewer, listed.id)
+    found = {where for where, page in pages.items() if post_id in [item.post.id for item in page]}
+    return found | ({Surface.POST} if feed.posts.get(viewer, [post_id])[0] else set())
+
+
+def unasked(viewer: str | None) -> set[Surface]:
+    """Nobody has themselves on a list, and who is logged out has neither lists nor a home."""
+    return {Surface.LIST} if viewer in (None, "ada") else set()
 
 
 def seen(viewer: str, audience: Audience, private: bool) -> Iterator[Surface]:
