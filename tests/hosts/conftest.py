@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from tests.hosts import django_databases
 
+collect_ignore = ["django_suite"]  # run by the test runner of its own Django project
 Begin = Callable[[str], AbstractContextManager["Host"]]
 
 

@@ -45,6 +45,8 @@ class Targets(Generic[Key]):
             reply_to = self.post(tx, post.author_id, reply_to, "reply_to").id
         if quote_of is not None:
             quote_of = self.shareable(tx, post.author_id, quote_of, "quote_of").id
+        if (reply_to, quote_of) == (post.reply_to, post.quote_of):
+            return post
         return attrs.evolve(post, reply_to=reply_to, quote_of=quote_of)
 
     def comment(
