@@ -11,9 +11,11 @@ import os
 import platform
 import sqlite3
 import statistics
+import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,27 @@ def options(description: str | None, *, rounds: int) -> argparse.ArgumentParser:
     # For the tests of the scripts: everything is done, on a world too small for the figures to mean anything.
     parser.add_argument("--smoke", action="store_true", help=argparse.SUPPRESS)
     return parser
+
+
+def databases(stack: ExitStack, wanted: str) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """(name, what gives the URL of an empty database for a while) of each backend."""
+    if wanted in ("both", "sqlite"):
+        yield "sqlite", sqlite_file
+    if wanted in ("both", "postgresql"):
+        from tests.servers import ServerUnavailable, fresh_database, run_postgres
+
+        try:
+            server = stack.enter_context(run_postgres())
+        except ServerUnavailable as error:
+            print(f"without PostgreSQL: {error}", file=sys.stderr)
+        else:
+            yield "postgresql", lambda: fresh_database(server)
+
+
+@contextmanager
+def sqlite_file() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield f"sqlite:///{folder}/import.db"
 
 
 def machine() -> Report:

@@ -19,11 +19,10 @@ inverse and its time, friends, counters, every post with its author, time, posit
 import random
 import statistics
 import sys
-import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,10 +33,9 @@ import sqlalchemy as sa
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from anywhere
 
-from benchmarks._common import Report, emit, machine, options, rounded
+from benchmarks._common import Report, databases, emit, machine, options, rounded
 from feedkit import Feed, connect
 from feedkit.ids import ms_of
-from tests.servers import ServerUnavailable, fresh_database, run_postgres
 
 WHAT = ("users", "follows", "posts")
 START = datetime(2020, 1, 1, tzinfo=UTC)
@@ -84,25 +82,6 @@ def main() -> None:
         report[f"{what}_per_s"] = min(report[f"{one}_{what}_per_s"] for one in report["backends"])
     report = rounded(report) | {"verified": True, "machine": machine()}
     emit(report, table(report), as_json=args.json)
-
-
-def databases(stack: ExitStack, wanted: str) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """(name, what gives the URL of an empty database for a while) of each backend."""
-    if wanted in ("both", "sqlite"):
-        yield "sqlite", sqlite_file
-    if wanted in ("both", "postgresql"):
-        try:
-            server = stack.enter_context(run_postgres())
-        except ServerUnavailable as error:
-            print(f"without PostgreSQL: {error}", file=sys.stderr)
-        else:
-            yield "postgresql", lambda: fresh_database(server)
-
-
-@contextmanager
-def sqlite_file() -> Iterator[str]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield f"sqlite:///{folder}/import.db"
 
 
 def one_round(fresh: Callable[[], Any], world: World) -> dict[str, float]:

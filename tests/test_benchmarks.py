@@ -39,6 +39,17 @@ KEYS = {
         "drain_ms",
         "resident_inboxes",
     },
+    "import": {
+        "backends",
+        *(f"{prefix}{what}_per_s" for prefix in ("", "sqlite_") for what in ("users", "follows", "posts")),
+    },
+    "reconcile": {
+        "backends",
+        "adopted_per_s",
+        "compared_per_s",
+        "sqlite_repaired",
+        "sqlite_longest_turn_ms",
+    },
     "inboxes": {
         f"{way}_{what}" for way in ("packed", "sorted", "heap", "dict") for what in ("deliver_per_s", "bytes")
     },

@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from feedkit.cli import browsing, running, upkeep
+from feedkit.cli import adopting, browsing, running, upkeep
 from feedkit.cli.options import Db, FeedPath, KeyType, Namespace, Target
 from feedkit.cli.output import error_line
 from feedkit.errors import FeedkitError
@@ -35,6 +35,8 @@ app = typer.Typer(
 )
 app.command()(upkeep.migrate)
 app.command()(upkeep.drop)
+app.command("import")(adopting.import_)
+app.command()(adopting.reconcile)
 app.command()(upkeep.export)
 app.command()(running.demo)
 app.command()(running.replay)

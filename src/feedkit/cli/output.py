@@ -35,13 +35,13 @@ class Output:
             sys.stdout.write(json.dumps(value) + "\n")
             sys.stdout.flush()
 
-    def progress(self) -> Progress:
-        """A bar on stderr with the posts per second."""
+    def progress(self, unit: str = "posts") -> Progress:
+        """A bar on stderr with so many per second."""
         return Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("posts"),
+            TextColumn(unit),
             PerSecond(),
             TimeRemainingColumn(),
             console=self.notes,

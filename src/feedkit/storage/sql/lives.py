@@ -65,6 +65,8 @@ class SqlLives:
             .where(dialect.is_in(table.c.position, "ids"))
             .order_by(table.c.position)
         )
+        up_to = sa.select(sa.func.max(table.c.position)).where(table.c.position <= sa.bindparam("top"))
+        self._highest = prepare(up_to)
         firsts = dialect.id_rows("ids")
         in_one = (table.c.position >= firsts.c.value) & (table.c.position <= firsts.c.value + _LAST_SEQUENCE)
         last = sa.select(sa.func.max(table.c.position)).where(in_one).scalar_subquery()
@@ -135,16 +137,24 @@ class SqlLives:
         while True:
             ticks = np.maximum.accumulate(ticks - nth) + nth  # each above the one before
             wanted = _positions(ticks)
-            taken = self._taken.column(tx, {"ids": self._dialect.bind_ids(wanted.tolist())})
+            taken = self._among(tx, wanted)
             if not taken:
                 found: list[int] = wanted.tolist()
                 return found
             crowded = np.unique(np.array(taken, dtype=np.int64) & ~_LAST_SEQUENCE)
-            last = self._last_of_each.rows(tx, {"ids": self._dialect.bind_ids(crowded.tolist())})
+            last = self._last_of_each.rows(tx, {"ids": self._dialect.bind_ids(crowded)})
             filled: dict[int, int] = dict(last)
             full = np.isin(wanted & ~_LAST_SEQUENCE, crowded)
             least = [filled[first] - first + 1 for first in (wanted[full] & ~_LAST_SEQUENCE).tolist()]
             ticks[full] = np.maximum(ticks[full], ticks[full] // _SEQUENCES * _SEQUENCES + least)
+
+    def _among(self, tx: Tx, wanted: Ids) -> list[int]:
+        """Which of these positions, ascending, are taken; most often all are above every one that is."""
+        if not len(wanted):
+            return []
+        highest = self._highest.scalar(tx, {"top": int(wanted[-1])}) or 0
+        asked = wanted[: wanted.searchsorted(highest, side="right")]
+        return self._taken.column(tx, {"ids": self._dialect.bind_ids(asked)}) if len(asked) else []
 
     def by_refs(self, tx: Tx, refs: Sequence[str]) -> list[Post]:
         return self._posts.decoded(tx, self._by_ref.rows(tx, {"refs": self._dialect.bind_texts(refs)}))[0]

@@ -1,10 +1,12 @@
 """Users, and the directory from the host's keys to ids."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, repeat
+from typing import Any
 
 import attrs
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from feedkit.model import UserStatus
 from feedkit.storage.base import UserRow
@@ -15,8 +17,8 @@ from feedkit.storage.sql.tables import Tables
 _PATCHABLE = ("handle", "display_name", "time_zone", "private", "status", "suspended_until")
 _ROW = [field.name for field in attrs.fields(UserRow)]
 
-_KEYS_AT_ONCE = 100
-_KEY_NAMES = [f"key{nth}" for nth in range(_KEYS_AT_ONCE)]
+_ARRAY_MAX = 20_000
+_KEY_NAMES = [f"key{nth}" for nth in range(100)]
 
 
 class SqlUsers:
@@ -26,7 +28,7 @@ class SqlUsers:
         users = tables.users
         self._bind, self._bind_texts = dialect.bind_ids, dialect.bind_texts
         self._by_key = dialect.prepare(sa.select(users.c.id).where(users.c.key == sa.bindparam("of_key")))
-        several = users.c.key.in_([sa.bindparam(name) for name in _KEY_NAMES])
+        several, self._bind_keys, self._keys_at_once = _among_keys(users.c.key, dialect)
         self._by_keys = dialect.prepare(sa.select(users.c.key, users.c.id).where(several))
         mine = users.c.id == sa.bindparam("user_id")
         self._patch = {
@@ -47,14 +49,13 @@ class SqlUsers:
         self._after = dialect.prepare(after.order_by(users.c.id).limit(sa.bindparam("at_most")))
 
     def ids_of(self, tx: Tx, keys: Sequence[bytes]) -> dict[bytes, int]:
+        if len(keys) == 1:
+            user_id = self._by_key.scalar(tx, {"of_key": keys[0]})
+            return {} if user_id is None else {keys[0]: user_id}
         found: dict[bytes, int] = {}
-        for start in range(0, len(keys), _KEYS_AT_ONCE):
-            some = keys[start : start + _KEYS_AT_ONCE]
-            if len(some) == 1:
-                user_id = self._by_key.scalar(tx, {"of_key": some[0]})
-                found |= {} if user_id is None else {some[0]: user_id}
-            else:
-                found |= {bytes(key): user_id for key, user_id in self._by_keys.rows(tx, _numbered(some))}
+        for start in range(0, len(keys), self._keys_at_once):
+            several = self._bind_keys(keys[start : start + self._keys_at_once])
+            found |= {bytes(key): user_id for key, user_id in self._by_keys.rows(tx, several)}
         return found
 
     def add(self, tx: Tx, rows: Mapping[int, bytes | None], now_ms: int) -> None:
@@ -85,6 +86,16 @@ class SqlUsers:
         return self._after.column(tx, {"after": after, "at_most": limit})
 
 
-def _numbered(keys: Sequence[bytes]) -> dict[str, bytes]:
-    """A value for each of as many parameters; there may be fewer keys."""
-    return dict(zip(_KEY_NAMES, chain(keys, repeat(keys[0])), strict=False))
+def _among_keys(
+    column: sa.Column[bytes], dialect: Dialect
+) -> tuple[Any, Callable[[Sequence[bytes]], dict[str, Any]], int]:
+    """Whether `column` is among many keys, what binds these, and how many it takes at once."""
+    if dialect.name == "postgresql":
+        array = sa.bindparam("keys", type_=postgresql.ARRAY(sa.LargeBinary))
+        return column == sa.any_(array), lambda keys: {"keys": list(keys)}, _ARRAY_MAX
+    # SQLite has no arrays of bytes. There may be fewer keys than parameters.
+    return (
+        column.in_([sa.bindparam(name) for name in _KEY_NAMES]),
+        lambda keys: dict(zip(_KEY_NAMES, chain(keys, repeat(keys[0])), strict=False)),
+        len(_KEY_NAMES),
+    )
