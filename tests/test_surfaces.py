@@ -582,7 +582,7 @@ def test_a_cursor_belongs_to_its_surface(feed: Feed) -> None:
         lambda cursor: feed.list_feed("ada", made.id, cursor=cursor),
         *(
             (lambda cursor, tab=tab: feed.profile("ada", "bob", tab=tab, cursor=cursor))
-            for tab in ("posts", "replies", "media")
+            for tab in ("posts", "replies", "media", "reactions")
         ),
     ]
     cursors = [read(None).newer_cursor for read in surfaces]

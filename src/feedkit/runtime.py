@@ -19,13 +19,14 @@ from feedkit.log.worker import Worker, WorkerThread
 from feedkit.model import DrainResult, Key
 from feedkit.reading.check import Check
 from feedkit.reading.comments import CommentReader
-from feedkit.reading.engagement import Reactions, Saved
+from feedkit.reading.engagement import Reactions
 from feedkit.reading.explain import Explainer
 from feedkit.reading.export import Exporter
 from feedkit.reading.feeds import FeedReader
 from feedkit.reading.home import Home
 from feedkit.reading.hydrate import Hydrator
 from feedkit.reading.lists import ListFeed
+from feedkit.reading.marked import MarkedPosts, Reacted, Saved
 from feedkit.reading.media import MediaPosts
 from feedkit.reading.own import OwnPosts
 from feedkit.reading.people import People
@@ -90,7 +91,8 @@ class Runtime(Generic[Key]):
             cached=settings.users_cached,
         )
         self._wire_log()
-        self._wire_verbs()
+        self._wire_reading()
+        self._wire_writing()
         self._keys: list[CursorKey] = []
         self._worked_up_to = -1
         self._thread: WorkerThread | None = None
@@ -239,7 +241,7 @@ class Runtime(Generic[Key]):
         ]
         self.worker = Worker(truth, shared, clock, settings)
 
-    def _wire_verbs(self) -> None:
+    def _wire_reading(self) -> None:
         truth, settings, clock = self.truth, self.settings, self._wiring.clock
         timelines = Timelines(truth, self.inboxes, self.outboxes, settings)
         hydrator = Hydrator(self.readthrough, clock)
@@ -247,7 +249,10 @@ class Runtime(Generic[Key]):
         reader = FeedReader(truth, hydrator, cursors, settings, self)
         self.home = Home(reader, self.readthrough, timelines, truth)
         self.list_feed = ListFeed(reader, self.readthrough, timelines, truth)
-        self.profile = Profile(reader, self.readthrough, timelines, truth)
+        marked = MarkedPosts(self.readthrough, hydrator, cursors, settings)
+        self.saved = Saved(truth, self.readthrough, marked)
+        reacted = Reacted(truth, self.readthrough, marked, clock)
+        self.profile = Profile(reader, self.readthrough, timelines, truth, reacted)
         self.thread = Thread(reader, self.readthrough, hydrator, truth, settings)
         self.tag = Tag(reader, self.readthrough, truth)
         self.posts = PostReader(self.readthrough, hydrator, truth)
@@ -257,7 +262,6 @@ class Runtime(Generic[Key]):
         self.reactions = Reactions(
             truth, self.readthrough, self.posts, self.comments, cursors, settings, clock=clock
         )
-        self.saved = Saved(truth, self.readthrough, hydrator, cursors, settings)
         self.media_posts = MediaPosts(reader, self.readthrough, truth)
         self.own_posts = OwnPosts(truth, cursors)
         self.exporter = Exporter(truth, self.readthrough, hydrator, clock)
@@ -273,6 +277,9 @@ class Runtime(Generic[Key]):
             catch_up=self.catch_up,
             clock=clock,
         )
+
+    def _wire_writing(self) -> None:
+        truth, settings, clock = self.truth, self.settings, self._wiring.clock
         self.drafting = Drafting(settings)
         standing = Standing(truth, self.directory, clock)
         targets = Targets(truth, self.directory, clock)

@@ -199,6 +199,11 @@ class Settings:
         "reactions",
         "Reactions one person may leave on a post or comment; a further one takes the place of the oldest.",
     )
+    reactions_shown_to: str = _choice(
+        "owner",
+        ("owner", "everybody"),
+        "Who may page through what somebody reacted to: its owner, or everybody who may see whom they follow.",
+    )
     comment_max_chars: int = _whole(
         5000, 1, 1_000_000, "characters", "The longest text of a comment, in code points."
     )
@@ -325,8 +330,10 @@ class Settings:
 
 
 def _parsed(knob: Knob, text: str) -> Any:
+    if isinstance(knob.allowed, tuple):
+        return next((name for name in knob.allowed if name.lower() == text.strip().lower()), text)
     if isinstance(knob.default, str):
-        return text.strip() if isinstance(knob.allowed, Names) else text.strip().upper()
+        return text.strip()
     try:
         return int(text)
     except ValueError:

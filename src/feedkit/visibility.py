@@ -290,6 +290,15 @@ def shows_ties(user: User[Any] | None, relations: Relations, now_ms: int) -> boo
     return not user.private or ties & _FOLLOWS != 0
 
 
+def shows_reactions(user: User[Any] | None, relations: Relations, now_ms: int, *, to_others: bool) -> bool:
+    """Whether the viewer may page through what somebody reacted to.
+
+    It is their own business; where a host opens it (`to_others`), it is seen by those who see their ties.
+    """
+    is_own = user is not None and user.id == relations.viewer_id
+    return is_own or (to_others and shows_ties(user, relations, now_ms))
+
+
 def met(users: Sequence[User[Any] | None], relations: Relations, now_ms: int) -> list[bool]:
     """For each of these people, whether the viewer meets them in lists of people."""
     if relations.staff:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from feedkit import Settings
+from feedkit.ids import MAX_ID
+from feedkit.storage.base import REACTED, REACTED_BY
 from feedkit.storage.sql.truth import SqlTruth
 
 NOW_MS = 1_767_225_600_000
@@ -34,7 +36,8 @@ def test_a_busy_person_costs_no_more_than_a_new_one(analyzed: bool) -> None:
     looks: list[Callable[[Any], object]] = [
         lambda tx: truth.engagement.own(tx, BOB, OBJECTS),
         lambda tx: truth.engagement.held(tx, BOB, 1),
-        lambda tx: truth.engagement.reacted_last(tx, BOB, OBJECTS),
+        lambda tx: truth.engagement.newest_of_kinds(tx, BOB, REACTED, (MAX_ID, MAX_ID), 20),
+        lambda tx: truth.engagement.last(tx, BOB, REACTED_BY, OBJECTS),
         lambda tx: truth.graph.relations_with(tx, BOB, OBJECTS, NOW_MS),
     ]
 

@@ -64,6 +64,7 @@ def test_defaults_never_change_by_accident() -> None:
         "reason_max_chars": 2000,
         "reaction_kinds": "like,love,laugh",
         "reactions_per_person": 1,
+        "reactions_shown_to": "owner",
         "comment_max_chars": 5000,
         "comment_depth_max": 8,
         "comments_ranked_max": 10_000,
@@ -154,10 +155,16 @@ def test_settings_never_change() -> None:
 
 def test_the_environment_sets_knobs_and_leaves_the_rest() -> None:
     # given
-    environ = {"FEEDKIT_BATCH_MAX": " 7 ", "FEEDKIT_SQLITE_SYNCHRONOUS": "full", "HOME": "/root"}
+    environ = {
+        "FEEDKIT_BATCH_MAX": " 7 ",
+        "FEEDKIT_SQLITE_SYNCHRONOUS": "full",
+        "FEEDKIT_REACTIONS_SHOWN_TO": " Everybody",
+        "HOME": "/root",
+    }
 
     # then
-    assert Settings.from_env(environ=environ) == Settings(batch_max=7, sqlite_synchronous="FULL")
+    wanted = Settings(batch_max=7, sqlite_synchronous="FULL", reactions_shown_to="everybody")
+    assert Settings.from_env(environ=environ) == wanted
     assert Settings.from_env(environ={}) == Settings()
 
 

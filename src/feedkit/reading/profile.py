@@ -1,12 +1,13 @@
-"""The profile: what one author published, as a viewer may see it."""
+"""The profile: what one author published, and what they reacted to, as a viewer may see it."""
 
-from collections.abc import Callable
-from typing import Generic
+from enum import StrEnum
+from typing import Any, Generic
 
 from feedkit.fanout.rebuild import Timelines
 from feedkit.idset import single
 from feedkit.model import Assoc, Count, Item, Key, ProfilePage, User, UserCounts
 from feedkit.reading.feeds import FeedReader, Opened
+from feedkit.reading.marked import Reacted
 from feedkit.reading.sources import Empty, Selected, Source, Timelined
 from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
@@ -14,13 +15,27 @@ from feedkit.storage.selections import Part
 from feedkit.visibility import LOGGED_OUT, Relations, Surface, Tie, no_relations, staff_relations
 
 
+class Tab(StrEnum):
+    """What a page of a profile shows: a part of what somebody published, or what they reacted to."""
+
+    POSTS = Part.POSTS.value
+    REPLIES = Part.REPLIES.value
+    MEDIA = Part.MEDIA.value
+    REACTIONS = "reactions"
+
+
 class Profile(Generic[Key]):
     """Reads profile pages."""
 
     def __init__(
-        self, reader: FeedReader[Key], readthrough: ReadThrough[Key], timelines: Timelines, truth: Truth
+        self,
+        reader: FeedReader[Key],
+        readthrough: ReadThrough[Key],
+        timelines: Timelines,
+        truth: Truth,
+        reacted: Reacted[Key],
     ) -> None:
-        self._reader, self._readthrough = reader, readthrough
+        self._reader, self._readthrough, self._reacted = reader, readthrough, reacted
         self._timelines, self._truth = timelines, truth
 
     def page(
@@ -31,56 +46,58 @@ class Profile(Generic[Key]):
         author_key: Key,
         author_tag: int,
         *,
-        part: Part,
+        tab: Tab,
         cursor: object,
         limit: int,
     ) -> ProfilePage[Key]:
-        """A page of one part of what an author published.
+        """A page of one tab of somebody's profile.
 
         An author whom feedkit has not met, and one who blocks or is blocked, look alike: nothing is told.
         """
-        return self._page(
-            lambda: self._readthrough.viewer(viewer_id or LOGGED_OUT).relations,
-            viewer_tag,
-            author_id,
-            author_key,
-            f"profile:{author_tag}:{part}",
-            part=part,
-            cursor=cursor,
-            limit=limit,
-        )
+
+        def relations_now() -> Relations:
+            return self._readthrough.viewer(viewer_id or LOGGED_OUT).relations
+
+        name = f"profile:{author_tag}:{tab}"
+        if tab is Tab.REACTIONS:
+            self._reader.log.catch_up()
+            fields = self._reacted.fields(
+                name, viewer_tag, relations_now(), author_id, cursor=cursor, limit=limit
+            )
+        else:
+            part = Part(tab)
+            fields = self._reader.read(
+                name, viewer_tag, cursor, limit, lambda: self._open(relations_now(), author_id, part)
+            )
+        pins = cursor is None and tab is Tab.POSTS
+        return self._page(fields, relations_now(), author_id, author_key, pins=pins)
 
     def for_staff(
         self, author_id: int, author_key: Key, author_tag: int, *, cursor: object, limit: int
     ) -> ProfilePage[Key]:
         """A page of an author's posts of every audience, whatever stands between them and others."""
-        feed = f"staff-profile:{author_tag}"
-        return self._page(
-            staff_relations, LOGGED_OUT, author_id, author_key, feed, part=None, cursor=cursor, limit=limit
+        name, relations = f"staff-profile:{author_tag}", staff_relations()
+        fields = self._reader.read(
+            name, LOGGED_OUT, cursor, limit, lambda: self._open(relations, author_id, None)
         )
+        return self._page(fields, relations, author_id, author_key, pins=cursor is None)
 
     def _page(
         self,
-        relations_now: Callable[[], Relations],
-        viewer_tag: int,
+        fields: dict[str, Any],
+        relations: Relations,
         author_id: int | None,
         author_key: Key,
-        feed: str,
         *,
-        part: Part | None,
-        cursor: object,
-        limit: int,
+        pins: bool,
     ) -> ProfilePage[Key]:
-        fields = self._reader.read(
-            feed, viewer_tag, cursor, limit, lambda: self._open(relations_now(), author_id, part)
-        )
-        relations, stranger = relations_now(), User(0, author_key)
+        """What was read, beside whose it is."""
+        stranger = User(0, author_key)
         if author_id is None or _is_blocked(relations, author_id):
             return ProfilePage(**fields, user=stranger, counts=UserCounts())
         user = self._readthrough.users((author_id,)).get(author_id, stranger)
         counts = self._truth.read(lambda tx: self._truth.counts.get_many(tx, (author_id,)))
-        shows_pins = cursor is None and part in (None, Part.POSTS)
-        pinned = self._pinned(relations, author_id) if shows_pins else ()
+        pinned = self._pinned(relations, author_id) if pins else ()
         return ProfilePage(
             **fields, user=user, counts=_counts(counts.get(author_id, {})), pinned=tuple(pinned)
         )

@@ -36,8 +36,11 @@ class EngagementStore(Protocol):
     def newest(self, tx: Tx, id1: int, kind: str, before: Mark, limit: int) -> list[Mark]:
         """(time, id2) of the newest associations of that kind before a mark, descending."""
 
-    def reacted_last(self, tx: Tx, target_id: int, user_ids: Sequence[int]) -> dict[int, int]:
-        """When each of these last reacted to that."""
+    def newest_of_kinds(self, tx: Tx, id1: int, prefix: str, before: Mark, limit: int) -> list[Mark]:
+        """As `newest`, of all kinds that begin with `REACTED` or `REACTED_BY`; of one moment, each id2 once."""
+
+    def last(self, tx: Tx, id1: int, prefix: str, others: Sequence[int]) -> dict[int, int]:
+        """When the newest association of all such kinds was made between `id1` and each of these."""
 
     def of_people(
         self, tx: Tx, counted: Mapping[Count, Sequence[int]], people: Ids, *, on_post: int = 0

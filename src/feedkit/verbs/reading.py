@@ -1,7 +1,7 @@
 """Pages and single posts."""
 
 from feedkit.model import Item, Key, Page, ProfilePage, ThreadPage
-from feedkit.storage.selections import Part
+from feedkit.reading.profile import Tab
 from feedkit.verbs.base import Verbs
 from feedkit.writing.checks import checked_choice, checked_id, checked_int
 from feedkit.writing.entities import checked_tag
@@ -88,20 +88,21 @@ class ReadingVerbs(Verbs[Key]):
         limit: int | None = None,
         cursor: str | None = None,
     ) -> ProfilePage[Key]:
-        """A page of what an author published, as the viewer may see it, newest first.
+        """A page of what an author published, or reacted to, as the viewer may see it, newest first.
 
-        `tab` is "posts" (everything but replies: posts, reposts and quotes), "replies", or "media" (whatever
-        has pictures, films or sounds). Raises like `home`.
+        `tab` is "posts" (everything but replies: posts, reposts and quotes), "replies", "media" (whatever
+        has pictures, films or sounds), or "reactions" (what they reacted to, the last first, for themselves
+        alone unless `reactions_shown_to` says otherwise). Raises like `home`.
         """
         runtime, size = self.runtime(), self._page_limit(limit)
-        part, directory = checked_choice("tab", tab, Part), runtime.directory
+        chosen, directory = checked_choice("tab", tab, Tab), runtime.directory
         return runtime.profile.page(
             runtime.viewer_id(viewer),
             directory.viewer_tag(viewer),
             directory.find(author, "author"),
             author,
             directory.viewer_tag(author),
-            part=part,
+            tab=chosen,
             cursor=cursor,
             limit=size,
         )

@@ -1,6 +1,8 @@
 """What people did to posts and comments: reactions and saves, as associations."""
 
 from collections.abc import Mapping, Sequence
+from heapq import merge
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -49,8 +51,10 @@ class SqlEngagement:
             .order_by(links.c.time.desc(), links.c.id2.desc())
             .limit(sa.bindparam("at_most"))
         )
-        last = sa.select(links.c.id2, sa.func.max(links.c.time)).where(mine & reacted_by)
-        self._reacted_last = prepare(last.group_by(links.c.id2))
+        last = sa.select(links.c.id2, sa.func.max(links.c.time)).where(mine).group_by(links.c.id2)
+        of_kinds = {REACTED: reacted, REACTED_BY: reacted_by}
+        self._last = {prefix: prepare(last.where(those)) for prefix, those in of_kinds.items()}
+        self._kinds = {prefix: prepare(_kinds_of_one(links, prefix)) for prefix in of_kinds}
         self._of_people = prepare(_of_people(tables, dialect))
 
     def own(self, tx: Tx, viewer_id: int, object_ids: Sequence[int]) -> dict[int, Own]:
@@ -81,9 +85,13 @@ class SqlEngagement:
         some = {"from_id": id1, "of_kind": kind, "time": time, "other": other, "at_most": limit}
         return [(at, one) for at, one in self._newest.rows(tx, some)]
 
-    def reacted_last(self, tx: Tx, target_id: int, user_ids: Sequence[int]) -> dict[int, int]:
-        rows = self._reacted_last.rows(tx, {"from_id": target_id, "ids": self._bind(user_ids)})
-        return dict(rows)
+    def newest_of_kinds(self, tx: Tx, id1: int, prefix: str, before: Mark, limit: int) -> list[Mark]:
+        kinds = [kind for kind in self._kinds[prefix].column(tx, {"from_id": id1}) if kind is not None]
+        newest = merge(*(self.newest(tx, id1, kind, before, limit) for kind in kinds), reverse=True)
+        return list(islice(dict.fromkeys(newest), limit))
+
+    def last(self, tx: Tx, id1: int, prefix: str, others: Sequence[int]) -> dict[int, int]:
+        return dict(self._last[prefix].rows(tx, {"from_id": id1, "ids": self._bind(others)}))
 
     def of_people(
         self, tx: Tx, counted: Mapping[Count, Sequence[int]], people: Ids, *, on_post: int = 0
