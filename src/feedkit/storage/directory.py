@@ -76,8 +76,9 @@ class Directory(Generic[Key]):
         if host_tx is not None:
             return self._ensure_in(host_tx, stored)
         found = self._known.get_many(stored, self._load)
-        missing = [key for key in dict.fromkeys(stored) if key not in found]
+        missing = [key for key in stored if key not in found]
         if missing:
+            missing = list(dict.fromkeys(missing))
             rows = self._new_rows(missing, None)
             created = self._truth.write(lambda tx: self._add(tx, rows, missing))
             found |= self._known.get_many(missing, lambda _: created)

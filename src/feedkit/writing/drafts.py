@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -47,7 +48,7 @@ class Draft:
 
     def content(self) -> dict[str, Any]:
         """The fields of the post that it makes, but for its place and time."""
-        return {name: getattr(self, name) for name in _CONTENT}
+        return dict(zip(_CONTENT, _content_of(self), strict=True))
 
     def digest(self) -> bytes:
         """The same for the same content, whenever and wherever it is handed in."""
@@ -62,6 +63,15 @@ def _was_given(field: "attrs.Attribute[Any]", value: object) -> bool:
 
 
 _CONTENT = tuple(field.name for field in attrs.fields(Draft) if field.name != "timing")
+_content_of = attrgetter(*_CONTENT)
+_LEFT_OUT: Mapping[str, object] = {
+    "text": "",
+    "kind": "post",
+    "schema_version": 1,
+    "audience": Audience.PUBLIC,
+    "media": (),
+}
+"""What `publish` hands in for what was left out, where that is not None: there is nothing to check."""
 
 
 class Drafting:
@@ -75,7 +85,8 @@ class Drafting:
 
         Raises InvalidArgument or LimitExceeded, naming the part, bound and way out.
         """
-        return Draft(**self.changes(given, Audience.PUBLIC), timing=timing)
+        told = {name: value for name, value in given.items() if value is not _LEFT_OUT.get(name)}
+        return Draft(**self.changes(told, Audience.PUBLIC), timing=timing)
 
     def changes(self, given: Mapping[str, object], audience: Audience) -> dict[str, Any]:
         """The fields of a post that are given, checked; `audience` is what it had before. Raises like `draft`."""

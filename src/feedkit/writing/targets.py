@@ -10,7 +10,7 @@ from feedkit.errors import Forbidden, NotFound
 from feedkit.model import Comment, Key, Post, User
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.directory import Directory
-from feedkit.visibility import Relations, Surface, comments_visible, may_share, visible
+from feedkit.visibility import Relations, Surface, comments_visible, may_share, no_relations, visible
 
 
 class Targets(Generic[Key]):
@@ -75,7 +75,8 @@ class Targets(Generic[Key]):
             return None
         posts = [post] if shared is None else [post, shared]
         authors = self._users(tx, [one.author_id for one in posts])
-        relations = self._relations(tx, actor_id, [*authors, *(one.list_id or 0 for one in posts)])
+        lists = [one.list_id for one in posts if one.list_id is not None]
+        relations = self._relations(tx, actor_id, [*authors, *lists])
         users = [authors.get(one.author_id) for one in posts]
         seen = visible(posts, users, relations, Surface.POST, self._clock.now_ms())
         return posts[-1] if all(seen) else None
@@ -100,4 +101,6 @@ class Targets(Generic[Key]):
         return {row.id: self._directory.user(row) for row in rows}
 
     def _relations(self, tx: Tx, actor_id: int, others: Sequence[int]) -> Relations:
+        if all(other == actor_id for other in others):
+            return no_relations(actor_id)
         return self._truth.graph.relations_with(tx, actor_id, others, self._clock.now_ms())

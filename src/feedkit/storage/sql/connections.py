@@ -2,14 +2,14 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from feedkit.storage.sql.prepared import Tx
 
+T = TypeVar("T")
 _IDLE_READERS = 8
 
 
@@ -28,9 +28,11 @@ class SqliteConnections:
         self._writer: Tx | None = None
         self._readers: list[Tx] = []
 
-    @contextmanager
-    def writing(self, *, wait: bool) -> Iterator[Tx]:
-        """The connection that writes, once it is this thread's turn. Raises SQLite's own "database is locked"."""
+    def write(self, work: Callable[[Tx], T], *, wait: bool) -> T:
+        """Run `work` on the connection that writes, once it is this thread's turn.
+
+        Raises SQLite's own "database is locked".
+        """
         if not self._turn.acquire(timeout=self._busy_timeout_s if wait else 0):
             error = sqlite3.OperationalError("database is locked")
             error.sqlite_errorcode = sqlite3.SQLITE_BUSY
@@ -38,19 +40,18 @@ class SqliteConnections:
         try:
             if self._writer is None:
                 self._writer = self._open()
-            yield self._writer
+            return work(self._writer)
         finally:
             self._turn.release()
 
-    @contextmanager
-    def reading(self) -> Iterator[Tx]:
-        """A connection that reads; one that is idle, or a new one."""
+    def read(self, work: Callable[[Tx], T]) -> T:
+        """Run `work` on a connection that reads; one that is idle, or a new one."""
         try:
             tx = self._readers.pop()
         except IndexError:
             tx = self._open()
         try:
-            yield tx
+            done = work(tx)
         except BaseException:
             tx.raw.close()  # whatever state it is in, nobody shall inherit it
             raise
@@ -58,6 +59,7 @@ class SqliteConnections:
             self._readers.append(tx)
         else:
             tx.raw.close()
+        return done
 
     def close(self) -> None:
         """Close what nobody uses, and the writer when it is free."""

@@ -154,13 +154,12 @@ class Database:
                 self._commits += 1
 
     def _read_once(self, work: Callable[[Tx], T]) -> T:
-        with self._alone, self.dialect.reading(self.engine) as tx:
-            return work(tx)
+        with self._alone:
+            return self.dialect.read(self.engine, work)
 
     def _transact(self, work: Callable[[Tx], T], *, wait: bool) -> T:
         with self._alone:
-            with self.dialect.writing(self.engine, wait=wait) as tx:
-                done = work(tx)
+            done = self.dialect.transact(self.engine, work, wait=wait)
             self._commits += 1
             return done
 

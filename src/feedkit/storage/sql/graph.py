@@ -1,5 +1,6 @@
 """Associations between users, each beside its inverse row."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from feedkit.storage.relating import NO_REPOSTS, Place
 from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.prepared import Row, Tx
 from feedkit.storage.sql.tables import Tables
-from feedkit.visibility import Relations, Tie, relations_of
+from feedkit.visibility import Relations, Tie, no_relations, relations_of
 
 _TIES: dict[str, Tie] = {
     Assoc.FOLLOWS: Tie.FOLLOWS,
@@ -173,8 +174,10 @@ class SqlGraph:
         return None if len(pairs) > limit else pairs
 
 
-def _folded(viewer_id: int, rows: Iterable[Row], now_ms: int) -> Relations:
-    held: dict[Tie, list[int]] = {tie: [] for tie in Tie}
+def _folded(viewer_id: int, rows: Sequence[Row], now_ms: int) -> Relations:
+    if not rows:
+        return no_relations(viewer_id)
+    held: defaultdict[Tie, list[int]] = defaultdict(list)
     lists: list[int] = []
     until_ms = MAX_ID
     for kind, other, data in rows:

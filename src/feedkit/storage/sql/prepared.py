@@ -80,8 +80,14 @@ class Prepared:
         return cursor
 
     def _bound(self, parameters: Mapping[str, Any]) -> Any:
+        in_order = self._in_order
+        if in_order is not None and not self._has_constants:
+            try:
+                return in_order(parameters)
+            except KeyError:  # some are left out
+                pass
         values = {**self._constants, **parameters}
-        return values if self._in_order is None else self._in_order(values)
+        return values if in_order is None else in_order(values)
 
     @cached_property
     def _compiled(self) -> Any:
@@ -94,6 +100,10 @@ class Prepared:
     @cached_property
     def _constants(self) -> dict[str, Any]:
         return dict(self._compiled.params)
+
+    @cached_property
+    def _has_constants(self) -> bool:
+        return any(value is not None for value in self._constants.values())
 
     @cached_property
     def _in_order(self) -> Callable[[Mapping[str, Any]], Sequence[Any]] | None:
