@@ -1,11 +1,13 @@
 """The documents are true: their code runs, their links lead somewhere, and nothing public is left out."""
 
+import inspect
 import re
 import shlex
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 from unittest import SkipTest
@@ -194,6 +196,34 @@ def test_every_public_verb_is_in_the_reference() -> None:
         verbs += [f"staff.{verb}" for verb in public(feed.staff("me", reason="the docs"))]
     assert {"drafts.save", "lists.add", "posts.get", "users.put"} <= set(verbs)
     assert not [verb for verb in verbs if not re.search(rf"`{re.escape(verb)}[`(]", reference())]
+
+
+def test_the_reference_says_what_every_verb_gives() -> None:
+    table = reference().partition("## `Feed`")[2].partition("\n## ")[0]
+    rows = [re.split(r"(?<!\\)\|", line) for line in table.splitlines() if line.startswith("| `")]
+    with feedkit.connect("memory://") as feed:
+        staff = feed.staff("me", reason="the docs")
+        for _, verbs, gives, *_ in rows:
+            for verb in re.findall(r"`([\w.]+)", verbs):
+                method = attrgetter(verb.removeprefix("staff."))(staff if verb.startswith("staff.") else feed)
+                said = {kind.replace("\\", "").lower() for kind in re.findall(r"`([^`]+)`", gives)}
+                assert given_by(method) in (said or {"none"}), verb
+    assert len(rows) > 50
+
+
+def given_by(method: Any) -> str:
+    """What it returns, as the reference writes it."""
+    kind = inspect.formatannotation(inspect.signature(method).return_annotation).strip("'")
+    kind = re.sub(r"typing\.Optional\[(.*)\]\]", r"\1 | None]", kind)
+    kind = re.sub(r"\[~?Key\]|feedkit\.[\w.]*\.(?=[A-Z])|~", "", kind)
+    return kind.replace("dict[str, Item", "dict[ref, Item").lower()
+
+
+def test_the_readme_names_every_command() -> None:
+    commands: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
+    row = re.search(r"^\| Command \|.*$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert row
+    assert set(re.findall(r"`(?:feedkit )?(\w+)`", row[0])) == set(commands)
 
 
 def test_every_error_is_in_the_reference_with_its_code_and_status() -> None:

@@ -363,6 +363,28 @@ def test_a_length_may_reach_its_limit() -> None:
         check_length("ids", 6, 5, "ids", "batch_max")
 
 
+@pytest.mark.parametrize(
+    ("part", "setting"),
+    [
+        ({"text": "x" * 11}, "text_max_chars"),
+        ({"ref": "x" * 6}, "ref_max_chars"),
+        ({"fallback": "x" * 501}, "fallback_max_chars"),
+        ({"media": [{"url": "x" * 21}]}, "url_max_chars"),
+        ({"media": [{"url": "x", "alt_text": "x" * 11}]}, "text_max_chars"),
+    ],
+)
+def test_what_is_too_long_names_the_setting_that_says_so(part: dict[str, Any], setting: str) -> None:
+    with pytest.raises(LimitExceeded, match=f"shorten it, or raise the setting {setting}$"):
+        Drafting(SETTINGS).changes(part, Audience.PUBLIC)
+
+
+def test_what_no_setting_bounds_names_none_and_nothing_is_told_from_too_much() -> None:
+    with pytest.raises(LimitExceeded, match=r"got 3; shorten it$"):
+        checked_text("key", "abc", 2)
+    with pytest.raises(LimitExceeded, match=r"got 0; write something, or leave it out if it is optional$"):
+        checked_text("key", "", 2, at_least=1)
+
+
 # digests
 
 

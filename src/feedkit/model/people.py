@@ -17,6 +17,7 @@ Key = TypeVar("Key")
 class User(Generic[Key]):
     """A user as feedkit knows them. `key` is the host's own name for them.
 
+    `id` is feedkit's own for them, or 0 where it has not met them, or is not to say that it has (to_dict: null).
     What a `private` user writes goes to followers alone, whom they accept one by one. A suspended one is
     suspended until `suspended_until_ms` (Unix milliseconds), or until somebody restores them.
     """
@@ -33,7 +34,7 @@ class User(Generic[Key]):
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""
         return {
-            "id": str(self.id),
+            "id": str(self.id) if self.id else None,
             "key": str(self.key),
             "handle": self.handle,
             "display_name": self.display_name,
@@ -76,7 +77,7 @@ class Relation:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""
-        return attrs.asdict(self)
+        return {"status": self.status, "active": self.active, "changed": self.changed}
 
 
 @attrs.frozen(slots=True, kw_only=True)

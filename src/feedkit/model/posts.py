@@ -190,6 +190,11 @@ class Comment:
         """When it was written."""
         return from_ms(self.created_ms)
 
+    @property
+    def edited_at(self) -> datetime | None:
+        """When its text was changed last."""
+        return None if self.edited_ms is None else from_ms(self.edited_ms)
+
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""
         return {
@@ -201,7 +206,7 @@ class Comment:
             "text": self.text,
             "deleted": self.deleted_ms is not None,
             "created_at": rfc3339(self.created_at),
-            "edited_at": rfc3339(None if self.edited_ms is None else from_ms(self.edited_ms)),
+            "edited_at": rfc3339(self.edited_at),
         }
 
 

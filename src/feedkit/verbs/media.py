@@ -71,7 +71,7 @@ class MediaOfPosts(Noun[Key]):
             runtime.viewer_id(viewer),
             runtime.directory.viewer_tag(viewer),
             column,
-            checked_text(column, value, runtime.settings.url_max_chars, at_least=1),
+            checked_text(column, value, runtime.settings.url_max_chars, "url_max_chars", at_least=1),
             cursor=cursor,
             limit=size,
         )

@@ -65,7 +65,9 @@ class Posts(Noun[Key]):
         """The posts that the host named so, by `ref`, as far as the viewer may see them; at most `batch_max`."""
         runtime = self._runtime()
         several = checked_many("refs", refs, runtime.settings.batch_max)
-        wanted = [checked_text("refs", ref, runtime.settings.ref_max_chars) for ref in several]
+        wanted = [
+            checked_text("refs", ref, runtime.settings.ref_max_chars, "ref_max_chars") for ref in several
+        ]
         viewer_id = runtime.viewer_id(viewer)
         runtime.catch_up()
         return runtime.posts.by_ref(viewer_id, wanted)

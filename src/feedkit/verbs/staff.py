@@ -108,7 +108,7 @@ class Staff(Noun[Key]):
 
 
 def _said(name: str, said: object, longest: int) -> str:
-    text = checked_text(name, said, longest, at_least=1)
+    text = checked_text(name, said, longest, "reason_max_chars", at_least=1)
     if not text.strip():
         raise InvalidArgument(f"{name} must say something; it is kept in the audit", argument=name)
     return text

@@ -14,13 +14,15 @@ _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-def checked_text(name: str, text: object, at_most: int, *, at_least: int = 0) -> str:
-    """A string of `at_least` to `at_most` characters that every backend can store."""
+def checked_text(
+    name: str, text: object, at_most: int, setting: str | None = None, *, at_least: int = 0
+) -> str:
+    """A string of `at_least` to `at_most` characters (a `setting`, or fixed) that every backend can store."""
     if not isinstance(text, str):
         raise InvalidArgument(f"{name} must be a str, got {type(text).__name__}", argument=name)
     if not at_least <= len(text) <= at_most:
         raise LimitExceeded(
-            f"{name} must be {at_least}..{at_most} characters, got {len(text)}; {_way_out(len(text))}",
+            f"{name} must be {at_least}..{at_most} characters, got {len(text)}; {_way_out(len(text), setting)}",
             argument=name,
             limit=at_most,
             actual=len(text),
@@ -37,13 +39,15 @@ def checked_text(name: str, text: object, at_most: int, *, at_least: int = 0) ->
     return str.__str__(text)
 
 
-def _way_out(length: int) -> str:
-    return "shorten it, or raise the setting" if length else "leave it out, or write something"
+def _way_out(length: int, setting: str | None) -> str:
+    if not length:
+        return "write something, or leave it out if it is optional"
+    return f"shorten it, or raise the setting {setting}" if setting else "shorten it"
 
 
-def optional_text(name: str, text: object, at_most: int) -> str | None:
+def optional_text(name: str, text: object, at_most: int, setting: str | None = None) -> str | None:
     """As `checked_text`, or None."""
-    return None if text is None else checked_text(name, text, at_most)
+    return None if text is None else checked_text(name, text, at_most, setting)
 
 
 def checked_int(name: str, value: object, low: int, high: int) -> int:

@@ -39,7 +39,7 @@ class Commenting:
 
     def checked_text(self, text: object) -> str:
         """The text of a comment, within its bounds. Raises InvalidArgument or LimitExceeded."""
-        return checked_text("text", text, self._chars_max, at_least=1)
+        return checked_text("text", text, self._chars_max, "comment_max_chars", at_least=1)
 
     def comment(
         self,

@@ -100,13 +100,14 @@ class Drafting:
         return checked
 
     def _text(self, text: object) -> str:
-        return checked_text("text", text, self._settings.text_max_chars)
+        return checked_text("text", text, self._settings.text_max_chars, "text_max_chars")
 
     def _ref(self, ref: object) -> str | None:
-        return None if ref is None else checked_text("ref", ref, self._settings.ref_max_chars, at_least=1)
+        longest = self._settings.ref_max_chars
+        return None if ref is None else checked_text("ref", ref, longest, "ref_max_chars", at_least=1)
 
     def _fallback(self, fallback: object) -> str | None:
-        return optional_text("fallback", fallback, self._settings.fallback_max_chars)
+        return optional_text("fallback", fallback, self._settings.fallback_max_chars, "fallback_max_chars")
 
     def _media(self, media: object) -> tuple[Media, ...]:
         if isinstance(media, tuple) and not media:
@@ -134,19 +135,20 @@ class Drafting:
 
     def media_fields(self, given: Mapping[str, object], where: str = "") -> dict[str, Any]:
         """Fields of a medium, within their bounds. Raises like `draft`."""
-        limit = self._settings.url_max_chars
+        url_limit = self._settings.url_max_chars, "url_max_chars"
+        text_limit = self._settings.text_max_chars, "text_max_chars"
         checked = dict(given)
         for field, value in given.items():
             name = where + field
             if field == "url":
-                checked_text(name, value, limit, at_least=1)
+                checked_text(name, value, *url_limit, at_least=1)
             elif field == "status":
                 checked[field] = checked_choice(name, value, MediaStatus)
             elif field in ("width", "height", "size_bytes"):
                 if value is not None:
                     checked_int(name, value, 0, _BYTES_MAX if field == "size_bytes" else _PIXELS_MAX)
             else:
-                optional_text(name, value, self._settings.text_max_chars if field == "alt_text" else limit)
+                optional_text(name, value, *(text_limit if field == "alt_text" else url_limit))
         return checked
 
     def _extra(self, extra: object) -> str:

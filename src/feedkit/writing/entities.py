@@ -66,7 +66,7 @@ class Entities(Generic[Key]):
         """What a new text among `given` comes to. Raises InvalidArgument or LimitExceeded for one out of bounds."""
         if "text" not in given:
             return {}
-        text = checked_text("text", given["text"], self._settings.text_max_chars)
+        text = checked_text("text", given["text"], self._settings.text_max_chars, "text_max_chars")
         return {"entities": self.of(text, host_tx)}
 
     def _named(self, handles: list[str], host_tx: Tx | None) -> dict[str, int]:

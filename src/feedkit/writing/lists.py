@@ -28,7 +28,9 @@ class ListWriting:
 
     def checked_name(self, name: object) -> str:
         """A name within its bounds. Raises InvalidArgument or LimitExceeded."""
-        return checked_text("name", name, self._settings.list_name_max_chars, at_least=1)
+        return checked_text(
+            "name", name, self._settings.list_name_max_chars, "list_name_max_chars", at_least=1
+        )
 
     def create(self, owner_id: int, name: str, host_tx: Tx | None = None) -> UserList:
         """Make an empty list. Raises Conflict where the owner has one of that name."""

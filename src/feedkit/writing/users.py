@@ -29,14 +29,14 @@ class UserWriting:
         return {**self._texts(texts), **flags}
 
     def _texts(self, fields: dict[str, object]) -> dict[str, str | None]:
-        bounds = {
-            "handle": self._settings.handle_max_chars,
-            "display_name": self._settings.display_name_max_chars,
-            "time_zone": _ZONE_NAME_MAX,
+        bounds: dict[str, tuple[int, str | None]] = {
+            "handle": (self._settings.handle_max_chars, "handle_max_chars"),
+            "display_name": (self._settings.display_name_max_chars, "display_name_max_chars"),
+            "time_zone": (_ZONE_NAME_MAX, None),
         }
         if fields.get("time_zone") is not None:
             _check_zone(fields["time_zone"])
-        return {name: optional_text(name, value, bounds[name]) for name, value in fields.items()}
+        return {name: optional_text(name, value, *bounds[name]) for name, value in fields.items()}
 
     def _patch(self, tx: Tx, user_id: int, fields: dict[str, str | int | None]) -> UserRow:
         if fields:
