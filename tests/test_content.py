@@ -531,6 +531,23 @@ def test_pins_stand_on_the_first_page_of_a_profile_for_whoever_may_see_them(feed
     assert feed.unpin("nobody", posts[0].id).changed is False
 
 
+def test_what_was_pinned_last_stands_first(feed: feedkit.Feed[str], clock: ManualClock) -> None:
+    # given
+    old, middle, new = (feed.publish("ada", text=text).id for text in ("old", "middle", "new"))
+    for post_id in (new, middle, old):
+        feed.pin("ada", post_id)
+        clock.advance(seconds=1)
+    assert [item.post.id for item in feed.profile(None, "ada").pinned] == [old, middle, new]
+
+    # when one is put on top, and one is pinned that is
+    feed.unpin("ada", new)
+    feed.pin("ada", new)
+    feed.pin("ada", middle)
+
+    # then
+    assert [item.post.id for item in feed.profile(None, "ada").pinned] == [new, old, middle]
+
+
 def test_a_pin_shows_the_post_as_it_is_now(feed: feedkit.Feed[str]) -> None:
     post = feed.publish("ada", text="one")
     feed.pin("ada", post.id)

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 import feedkit
 from feedkit import (
     Conflict,
+    Forbidden,
     InvalidArgument,
     InvalidCursor,
     LimitExceeded,
@@ -421,6 +422,88 @@ def test_a_scheduled_post_can_be_published_now_or_deleted(
     clock.advance(hours=2)
     assert ids(feed.home("bob")) == [now.id]
     assert len(events(feed, EventKind.POST_PUBLISHED)) == 1
+
+
+def target_gone(feed: feedkit.Feed[str], target: int) -> None:
+    feed.delete("cat", target)
+
+
+def target_narrowed(feed: feedkit.Feed[str], target: int) -> None:
+    feed.edit("cat", target, audience="only_me")
+
+
+def author_private(feed: feedkit.Feed[str], target: int) -> None:
+    feed.users.put("cat", private=True)
+
+
+def author_blocked(feed: feedkit.Feed[str], target: int) -> None:
+    feed.block("cat", "ada")
+
+
+def author_suspended(feed: feedkit.Feed[str], target: int) -> None:
+    feed.staff("eve", reason="spam").suspend("cat")
+
+
+@pytest.mark.parametrize("role", ["reply_to", "quote_of"])
+@pytest.mark.parametrize(
+    "change", [target_gone, target_narrowed, author_private, author_blocked, author_suspended]
+)
+def test_l07_what_may_not_be_answered_or_quoted_when_the_time_has_come_stays_a_draft(
+    feed: feedkit.Feed[str],
+    clock: ManualClock,
+    role: str,
+    change: Callable[[feedkit.Feed[str], int], None],
+) -> None:
+    # given
+    target = feed.publish("cat", text="hello")
+    given: dict[str, Any] = {role: target.id}
+    refused = feed.publish("ada", text="about that", at=START + HOUR, **given)
+    other = feed.publish("ada", text="else", at=START + HOUR)
+
+    # when
+    change(feed, target.id)
+    clock.advance(hours=2)
+
+    # then its time has come and gone, for nobody
+    assert ids(feed.home("bob")) == [other.id]
+    assert feed.posts.get("bob", [refused.id]) == [None]
+    assert feed.post("bob", other.id).post.published_at == START + HOUR
+    kept = feed.drafts.get("ada", refused.id)
+    assert (kept.text, kept.scheduled_at) == ("about that", None)
+    assert [post.id for post in feed.drafts.page("ada")] == [refused.id]
+    with pytest.raises((NotFound, Forbidden)):
+        feed.drafts.publish("ada", refused.id)
+
+
+def test_what_may_be_shared_no_longer_is_still_answered(feed: feedkit.Feed[str], clock: ManualClock) -> None:
+    """A narrower audience that the author is in hides nothing from them: an answer goes out, a quote does not."""
+    # given
+    feed.follow("ada", "cat")
+    target = feed.publish("cat", text="hello")
+    answer = feed.publish("ada", text="yes", at=START + HOUR, reply_to=target.id)
+    quote = feed.publish("ada", text="see", at=START + HOUR, quote_of=target.id)
+
+    # when
+    feed.edit("cat", target.id, audience="followers")
+    clock.advance(hours=2)
+
+    # then
+    assert ids(feed.home("bob")) == [answer.id]
+    assert feed.drafts.get("ada", quote.id).scheduled_at is None
+
+
+def test_a_schedule_goes_on_behind_what_may_not_go_out(backend_url: str, clock: ManualClock) -> None:
+    """More than are published at once are refused, and what comes after them goes out at the same read."""
+    with opened(backend_url, clock=clock) as feed:
+        feed.follow("bob", "ada")
+        target = feed.publish("cat", text="hello")
+        for _ in range(201):
+            feed.publish("ada", text="about that", at=START + HOUR, reply_to=target.id)
+        last = feed.publish("ada", text="else", at=START + HOUR)
+        feed.delete("cat", target.id)
+        clock.advance(hours=1)
+        assert ids(feed.home("bob")) == [last.id]
+        assert not feed.runtime().schedule.is_due()
 
 
 def test_times_of_another_zone_are_understood(feed: feedkit.Feed[str], clock: ManualClock) -> None:

@@ -226,7 +226,8 @@ class Runtime(Generic[Key]):
             clock=clock,
         )
         self.post_writing = PostWriting(truth, Router(self._wiring.policy, truth))
-        self.schedule = Schedule(truth, self.post_writing, clock)
+        self.targets = Targets(truth, self.directory, clock)
+        self.schedule = Schedule(truth, self.post_writing, self.targets, clock)
         counters = Counters(truth)
         tallies = Tallies(truth, settings, counters.deltas, lambda: self.tail.touched)
         self.readthrough = ReadThrough(
@@ -282,7 +283,7 @@ class Runtime(Generic[Key]):
         truth, settings, clock = self.truth, self.settings, self._wiring.clock
         self.drafting = Drafting(settings)
         standing = Standing(truth, self.directory, clock)
-        targets = Targets(truth, self.directory, clock)
+        targets = self.targets
         entities = Entities(truth, self.directory, self._wiring.mention_resolver, settings)
         around = (self.post_writing, standing, clock, settings)
         self.publishing = Publishing(truth, self.minting, *around, targets=targets, entities=entities)

@@ -9,6 +9,7 @@ from feedkit.model import Assoc, Count, Item, Key, ProfilePage, User, UserCounts
 from feedkit.reading.feeds import FeedReader, Opened
 from feedkit.reading.marked import Reacted
 from feedkit.reading.sources import Empty, Selected, Source, Timelined
+from feedkit.reading.walks import TOP
 from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.storage.selections import Part
@@ -115,14 +116,12 @@ class Profile(Generic[Key]):
         return Timelined(self._truth, author_id, single(author_id), self._timelines.outboxes((author_id,)))
 
     def _pinned(self, relations: Relations, author_id: int) -> list[Item[Key]]:
-        """What the author has pinned, the newest post first, as far as the viewer may see it."""
+        """What the author has pinned, what was pinned last first, as far as the viewer may see it."""
         limit = self._reader.settings.pins_max
-        post_ids = self._truth.read(
-            lambda tx: self._truth.graph.range(tx, author_id, Assoc.PINS, 0, limit)
-        ).tolist()
-        posts = self._readthrough.posts(post_ids) if post_ids else {}
-        newest_first = sorted(posts.values(), key=lambda post: post.position, reverse=True)
-        items = self._reader.hydrator.items(newest_first, relations, Surface.PROFILE)
+        pins = self._truth.read(lambda tx: self._truth.graph.newest(tx, author_id, Assoc.PINS, TOP, limit))
+        posts = self._readthrough.posts([post_id for _, post_id in pins]) if pins else {}
+        pinned = [posts[post_id] for _, post_id in pins if post_id in posts]
+        items = self._reader.hydrator.items(pinned, relations, Surface.PROFILE)
         return [item for item in items if item is not None]
 
 
