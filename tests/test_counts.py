@@ -167,6 +167,39 @@ def test_answers_of_private_authors_are_not_counted(feed: feedkit.Feed[str], pos
     assert counts(feed, "dan", post.id).replies == 0
 
 
+@pytest.mark.parametrize("private", [False, True])
+def test_what_counts_is_whether_the_author_was_private_when_they_published(
+    idle: feedkit.Feed[str], private: bool
+) -> None:
+    # given
+    post = idle.publish("ada", text="hello")
+    idle.users.put("eve", private=private)
+    idle.publish("eve", text="x", reply_to=post.id)
+
+    # when
+    idle.users.put("eve", private=not private)
+    idle.drain()
+
+    # then
+    assert counts(idle, "ada", post.id).replies == (not private)
+
+
+def test_what_was_never_counted_is_not_taken_out_for_who_is_blocked(feed: feedkit.Feed[str]) -> None:
+    # given
+    post = feed.publish("ada", text="hello")
+    feed.users.put("eve", private=True)
+    feed.publish("eve", text="x", reply_to=post.id)
+    feed.publish("bob", text="y", reply_to=post.id)
+    feed.drain()
+
+    # when
+    feed.users.put("eve", private=False)
+    feed.block("eve", "dan")
+
+    # then
+    assert counts(feed, "dan", post.id).replies == counts(feed, "ada", post.id).replies == 1
+
+
 # at once
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from feedkit.model import FRIENDS, OF_POSTS, Audience, Count, Event, EventKind
+from feedkit.model import FRIENDS, OF_POSTS, OF_PRIVATE, Audience, Count, Event, EventKind
 from feedkit.storage.base import COUNTED, COUNTERS, REACTED, Truth, Tx
 
 Deltas = Counter[tuple[int, str]]
@@ -38,30 +38,28 @@ class Counters:
         """Answers, reposts and quotes, in what they name.
 
         Each is counted as long as everybody may see it: for a public or unlisted audience, not by an author
-        who is private when it is published. Whether it is counted stands beside it, so that it does not
+        who was private when it was published. Whether it is counted stands beside it, so that it does not
         matter how often the log says so, nor in which words.
         """
         stored = self._truth.counts.get_many(tx, list({event.object_id for event in events}))
-        authors = self._truth.users.get_many(tx, list({event.actor_id for event in events}))
-        private = {author.id for author in authors if author.private}
         counted = {post_id: kinds.get(COUNTED, 0) for post_id, kinds in stored.items()}
         for event in events:
             before = counted.get(event.object_id, 0)
-            after = _is_counted(event, before, is_private=event.actor_id in private)
+            after = _is_counted(event, before)
             counted[event.object_id] = after
-            if after != before:
+            if event.audience in _SEEN_BY_ALL or after != before:
                 deltas[event.object_id, COUNTED] += after - before
                 for role, other in event.about:
                     if role in _NAMED:
                         deltas[other, _NAMED[role]] += after - before
 
 
-def _is_counted(event: Event, before: int, *, is_private: bool) -> int:
+def _is_counted(event: Event, before: int) -> int:
     if event.kind is EventKind.POST_DELETED or event.audience not in _SEEN_BY_ALL:
         return 0
     if event.kind is EventKind.POST_EDITED and event.detail == event.audience:
         return before
-    return 0 if is_private else 1
+    return int(all(role != OF_PRIVATE for role, _ in event.about))
 
 
 def _deltas(event: Event) -> Iterator[tuple[tuple[int, str], int]]:

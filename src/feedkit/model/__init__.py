@@ -4,7 +4,7 @@ Ids are positive int64; they pass 2**53, so `to_dict()` gives them as decimal st
 aware UTC datetimes, and RFC 3339 strings in `to_dict()`.
 """
 
-from feedkit.model.events import FRIENDS, OF_POSTS, Event, EventKind
+from feedkit.model.events import FRIENDS, OF_POSTS, OF_PRIVATE, Event, EventKind
 from feedkit.model.explanations import Explanation, Step
 from feedkit.model.kinds import Assoc, Audience, Count, MediaStatus, PostStatus, Route, UserStatus
 from feedkit.model.pages import (
@@ -49,6 +49,7 @@ __all__ = [
     "NOTHING_DONE",
     "NO_COUNTS",
     "OF_POSTS",
+    "OF_PRIVATE",
     "REQUESTED",
     "Assoc",
     "Audience",

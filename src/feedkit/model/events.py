@@ -49,15 +49,19 @@ FRIENDS = "friends"
 """The detail of a follow that was or made the second of two."""
 
 
+OF_PRIVATE = "private"
+"""The role under which the event of a post names its author, where they are private and it names another post."""
+
+
 @attrs.frozen(slots=True)
 class Event:
     """One line of the log. `number` orders it; 0 means that it is not numbered yet.
 
     `actor_id` did it, to `object_id`: a post, a user, a comment or a list. For a post the actor is its author,
     and `position`, `route` and `audience` are set. `about` names what else it touches, by role: for a post
-    "reply", "repost" and "quote" with the post that it answers or shares; for a comment "post" and "parent";
-    for a list "member". `detail` is the kind of a reaction; of an edited post the audience of before; of a follow
-    `FRIENDS` where it began or ended a friendship.
+    "reply", "repost" and "quote" with the post that it answers or shares, and `OF_PRIVATE`; for a comment "post"
+    and "parent"; for a list "member". `detail` is the kind of a reaction; of an edited post the audience of
+    before; of a follow `FRIENDS` where it began or ended a friendship.
     """
 
     kind: EventKind

@@ -32,7 +32,7 @@ COUNTERS = "counters"
 REACTED, REACTED_BY = "reacted:", "reacted_by:"
 """What the kinds of associations and counters of reactions begin with; the kind of reaction follows."""
 COUNTED = "counted"
-"""The counter of a post that is 1 as long as what it answers, reposts or quotes counts it."""
+"""The counter of a post that is 1 as long as what it answers, reposts or quotes counts it; 0 where it does not."""
 
 
 @attrs.frozen(slots=True)
@@ -192,7 +192,7 @@ class CountStore(Protocol):
     """Counters that grow by deltas from the log, never by counting rows."""
 
     def add(self, tx: Tx, deltas: Mapping[tuple[int, str], int]) -> None:
-        """Apply deltas, keyed by (object id, kind)."""
+        """Apply deltas, keyed by (object id, kind). One of `COUNTED` leaves a row even where it is 0."""
 
     def get_many(self, tx: Tx, object_ids: Sequence[int]) -> dict[int, dict[str, int]]:
         """All counters of some objects; nothing for those that have none."""

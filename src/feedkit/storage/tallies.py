@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from feedkit.model import NO_COUNTS, Count, Counts, Event
 from feedkit.settings import Settings
-from feedkit.storage.base import COUNTED, COUNTERS, REACTED, Truth, Tx
+from feedkit.storage.base import COUNTERS, REACTED, Truth, Tx
 from feedkit.storage.cache import LeasedCache
 from feedkit.visibility import Relations
 
@@ -87,8 +87,6 @@ class Tallies:
         if len(pending) == _PENDING_MAX or self._offset(tx) != offset:
             return None
         for (object_id, kind), delta in deltas.items():
-            if kind == COUNTED:  # whether a post counts may be seen otherwise by whoever applies the log
-                self._counts.discard(object_ids)
             of_one = stored.setdefault(object_id, {})
             of_one[kind] = of_one.get(kind, 0) + delta
         return stored

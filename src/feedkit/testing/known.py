@@ -22,6 +22,7 @@ class Known:
 
     `order` counts commits: it is not the order of positions. `at_ms` is what the writer's clock said. Both are
     of the commit that brought it into view, which is a later one for what was taken back and restored.
+    `by_private`: its author was private when it came into view, or came to be for these people.
     """
 
     id: int
@@ -36,6 +37,7 @@ class Known:
     repost_of: int | None = None
     quote_of: int | None = None
     expires_ms: int | None = None
+    by_private: bool = False
 
     @property
     def content(self) -> int:

@@ -48,6 +48,12 @@ class Model(People, Engagement):
         self.commits += 1
         self.posts[post.id] = replace(post, order=self.commits)
 
+    def edit(self, id: int, text: str, audience: str) -> None:
+        """What a post says, and for whom it is."""
+        post = self.posts[id]
+        discreet = post.by_private if audience == post.audience else post.author in self.private
+        self.posts[id] = replace(post, text=text, audience=audience, by_private=discreet)
+
     def delete(self, id: int) -> bool:
         """Whether it was there to be deleted."""
         fresh = id not in self.deleted
@@ -61,7 +67,8 @@ class Model(People, Engagement):
         self.removed.discard(id)
         back = id not in self.deleted
         if back:
-            self.publish(replace(self.posts[id], at_ms=self.now_ms))
+            post = self.posts[id]
+            self.publish(replace(post, at_ms=self.now_ms, by_private=post.author in self.private))
         return back
 
     # what follows from it
@@ -183,9 +190,10 @@ class Model(People, Engagement):
         )
 
     def _counts(self, viewer: str | None, post: Known) -> bool:
-        """Whether everybody may see a post, so that it is counted in what it names."""
+        """Whether everybody could see a post, so that it is counted in what it names."""
         gone = post.id in self.deleted or post.id in self.removed
-        return not gone and post.audience in (PUBLIC, UNLISTED) and not self.apart(viewer, post.author)
+        for_all = post.audience in (PUBLIC, UNLISTED) and not post.by_private
+        return not gone and for_all and not self.apart(viewer, post.author)
 
     def may_read(self, viewer: str | None, said: Said) -> bool:
         """Whether a comment shows to somebody who sees its post."""

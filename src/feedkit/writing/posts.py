@@ -1,8 +1,10 @@
 """Every change of a post, with the event that it comes to."""
 
+import attrs
+
 from feedkit.errors import NotFound
 from feedkit.fanout.routing import Router
-from feedkit.model import Event, EventKind, Post, PostStatus, Route
+from feedkit.model import OF_PRIVATE, Event, EventKind, Post, PostStatus, Route
 from feedkit.storage.base import Truth, Tx
 from feedkit.writing.entities import tags_of
 
@@ -50,12 +52,20 @@ class PostWriting:
         if is_seen(after):
             kind = EventKind.POST_EDITED if was_seen else EventKind.POST_PUBLISHED
             route = self._router.route(tx, after.author_id)
-            return post_event(kind, after, now_ms, route, before if was_seen else None)
+            event = post_event(kind, after, now_ms, route, before if was_seen else None)
+            return self._counted_or_not(tx, event)
         if was_seen:
             return post_event(EventKind.POST_DELETED, after, now_ms)
         if after.scheduled_ms is not None and (before is None or before.scheduled_ms != after.scheduled_ms):
             return Event(EventKind.POST_SCHEDULED, after.author_id, after.id, now_ms)
         return None
+
+    def _counted_or_not(self, tx: Tx, event: Event) -> Event:
+        """What names another post is counted there unless its author is private now, whenever the log is applied."""
+        author = self._truth.users.get(tx, event.actor_id) if event.about else None
+        if author is None or not author.private:
+            return event
+        return attrs.evolve(event, about=(*event.about, (OF_PRIVATE, event.actor_id)))
 
 
 def post_event(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
+from feedkit.storage.base import COUNTED
 from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.tables import Tables
@@ -29,7 +30,7 @@ class SqlCounts:
         rows = [
             {"object_id": object_id, "kind": str(kind), "value": delta}
             for (object_id, kind), delta in sorted(deltas.items())  # one order everywhere: no deadlocks
-            if delta
+            if delta or kind == COUNTED
         ]
         if rows:
             self._add.run_many(tx, rows)

@@ -151,10 +151,10 @@ def _is_counted(tables: Tables) -> Any:
     """Of a post, by what it is now: whoever applies the log may not have come to it yet."""
     posts, counts, users = tables.posts, tables.counts, tables.users
     everybody = [posts.c.audience == one for one in (Audience.PUBLIC.value, Audience.UNLISTED.value)]
-    mark = (counts.c.object_id == posts.c.id) & (counts.c.kind == COUNTED) & (counts.c.value > 0)
+    mark = (counts.c.object_id == posts.c.id) & (counts.c.kind == COUNTED)
     private = (users.c.id == posts.c.author_id) & (users.c.private != 0)
-    already = sa.exists().where(mark)
-    about_to_be = ~sa.exists().where(private)
+    already = sa.exists().where(mark & (counts.c.value > 0))
+    about_to_be = ~sa.exists().where(mark) & ~sa.exists().where(private)
     return posts_that_stand(posts) & sa.or_(*everybody) & (already | about_to_be)
 
 

@@ -1,6 +1,5 @@
 """Rules of authors: posts come and go, also within transactions of the host's that stay open."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -77,6 +76,7 @@ class PostRules(ReadingRules):
             repost_of=post.repost_of,
             quote_of=post.quote_of,
             expires_ms=post.expires_ms,
+            by_private=author in self.model.private,
         )
 
     def refuses(self, process: int, author: str) -> bool:
@@ -132,7 +132,7 @@ class PostRules(ReadingRules):
         else:
             edited = feed.edit(post.author, post.id, **changes)
             assert (edited.position, str(edited.audience)) == (post.position, audience)
-            self.model.posts[post.id] = replace(post, text=edited.text, audience=audience)
+            self.model.edit(post.id, edited.text, audience)
             self.tally["edited"] += 1
             self.observe()
         self.glance(who, post.author, process=reader)

@@ -10,7 +10,7 @@ from feedkit.clock import Clock
 from feedkit.errors import Conflict, FeedkitError, InvalidArgument
 from feedkit.ids import EPOCH_MS
 from feedkit.log.counters import Counters
-from feedkit.model import Audience, Count, Entity, Event, EventKind, ImportReport
+from feedkit.model import OF_PRIVATE, Audience, Count, Entity, Event, EventKind, ImportReport
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.bulk import NewPost
 from feedkit.writing.bulk.chunks import Past, Progress, Settled, in_chunks, row_error, unlike
@@ -152,7 +152,12 @@ class PostImport:
         """What the counters would have made of these posts."""
         self._truth.events.claim(tx, wait=True)  # or whoever applies the log would wait for our rows
         # One that answers nothing counts for its author alone, whatever else is among the posts.
-        deltas = Counters(self._truth).deltas(tx, [_published(post) for post in posts if post.reply_to])
+        answers = [post for post in posts if post.reply_to]
+        authors = self._truth.users.get_many(tx, sorted({post.author_id for post in answers}))
+        private = {author.id for author in authors if author.private}
+        deltas = Counters(self._truth).deltas(
+            tx, [_published(post, private=post.author_id in private) for post in answers]
+        )
         public = Counter(post.author_id for post in posts if not post.reply_to and post.audience == _PUBLIC)
         for author_id, count in public.items():
             deltas[author_id, Count.POSTS] += count
@@ -200,8 +205,8 @@ def _post(
     )
 
 
-def _published(post: NewPost) -> Event:
-    """What the log would say of it."""
+def _published(post: NewPost, *, private: bool) -> Event:
+    """What the log would say of an answer."""
     return Event(
         EventKind.POST_PUBLISHED,
         post.author_id,
@@ -209,5 +214,5 @@ def _published(post: NewPost) -> Event:
         post.published_at,
         post.position,
         audience=Audience(post.audience),
-        about=() if post.reply_to is None else (("reply", post.reply_to),),
+        about=(("reply", post.reply_to or 0), *(((OF_PRIVATE, post.author_id),) if private else ())),
     )
