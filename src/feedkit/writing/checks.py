@@ -122,7 +122,7 @@ def checked_moment(name: str, value: object) -> int:
             return (value - _UNIX_EPOCH) // _MILLISECOND
     except TypeError:  # a naive one
         pass
-    message = f"{name} must be an aware datetime, such as datetime.now(UTC) + timedelta(hours=1)"
+    message = f"{name} must be an aware datetime, such as datetime(2026, 1, 31, 12, tzinfo=UTC)"
     raise InvalidArgument(message, argument=name)
 
 
