@@ -17,7 +17,6 @@ from feedkit.log.counters import Counters
 from feedkit.log.tail import Tail
 from feedkit.log.worker import Worker, WorkerThread
 from feedkit.model import DrainResult, Key
-from feedkit.reading.audit import Audit
 from feedkit.reading.check import Check
 from feedkit.reading.comments import CommentReader
 from feedkit.reading.engagement import Reactions
@@ -254,7 +253,7 @@ class Runtime(Generic[Key]):
         marked = MarkedPosts(self.readthrough, hydrator, cursors, settings)
         self.saved = Saved(truth, self.readthrough, marked)
         reacted = Reacted(truth, self.readthrough, marked, clock)
-        self.profile = Profile(reader, self.readthrough, timelines, truth, reacted)
+        self.profile = Profile(reader, self.readthrough, truth, reacted)
         self.thread = Thread(reader, self.readthrough, hydrator, truth, settings)
         self.tag = Tag(reader, self.readthrough, truth)
         self.posts = PostReader(self.readthrough, hydrator, truth)
@@ -266,7 +265,6 @@ class Runtime(Generic[Key]):
         )
         self.media_posts = MediaPosts(reader, self.readthrough, truth)
         self.own_posts = OwnPosts(truth, cursors)
-        self.audit = Audit(truth, self.readthrough, cursors)
         self.exporter = Exporter(truth, self.readthrough, hydrator, clock)
         self.explainer = Explainer(
             truth, self.readthrough, self.home, hydrator, self.inboxes, self.outboxes, settings, clock

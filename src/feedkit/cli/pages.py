@@ -34,8 +34,7 @@ def profile_page(feed: Feed[Any], viewer: Any, page: ProfilePage[Any], now: date
     counts = page.counts
     title = Text.assemble(
         (name(page.user), "bold"),
-        (f"  {_many(counts.posts, 'post')}, {_many(counts.followers, 'follower')}, ", "dim"),
-        (f"{counts.following:,} following", "dim"),
+        (f"  {counts.posts:,} posts, {counts.followers:,} followers, {counts.following:,} following", "dim"),
     )
     return Group(_head(title), *_lines(feed, viewer, page, now))
 
@@ -62,10 +61,6 @@ def ago(moment: datetime, now: datetime) -> str:
         if passed >= unit:
             return f"{passed // unit} {short} ago"
     return "just now"
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _head(title: Text) -> RenderableType:

@@ -6,18 +6,15 @@ import numpy as np
 
 from feedkit.errors import NotFound
 from feedkit.fanout.rebuild import Timelines
-from feedkit.ids import MAX_ID
 from feedkit.idset import Ids
 from feedkit.model import Assoc, Key, Page
 from feedkit.reading.feeds import FeedReader, Opened
-from feedkit.reading.sources import Timelined
-from feedkit.storage.base import Timeline, Truth, Tx
-from feedkit.storage.entries import EMPTY
+from feedkit.reading.sources import FROM_TRUTH, Timelined
+from feedkit.storage.base import Truth, Tx
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.visibility import Surface
 
 _OUTBOXES_MAX = 200
-_FROM_TRUTH = Timeline(EMPTY, MAX_ID)
 
 
 class ListFeed(Generic[Key]):
@@ -47,7 +44,7 @@ class ListFeed(Generic[Key]):
         few = (
             len(shown) <= _OUTBOXES_MAX
         )  # to hold those of all members of a long list would push out all others
-        outboxes = self._timelines.outboxes(shown.tolist()) if few else [_FROM_TRUTH]
+        outboxes = self._timelines.outboxes(shown.tolist()) if few else [FROM_TRUTH]
         return Opened(Timelined(self._truth, viewer_id, shown, outboxes), relations, Surface.LIST)
 
     def _members(self, tx: Tx, viewer_id: int, list_id: int) -> Ids:

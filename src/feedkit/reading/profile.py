@@ -3,12 +3,11 @@
 from enum import StrEnum
 from typing import Any, Generic
 
-from feedkit.fanout.rebuild import Timelines
 from feedkit.idset import single
 from feedkit.model import Assoc, Count, Item, Key, ProfilePage, User, UserCounts
 from feedkit.reading.feeds import FeedReader, Opened
 from feedkit.reading.marked import Reacted
-from feedkit.reading.sources import Empty, Selected, Source, Timelined
+from feedkit.reading.sources import FROM_TRUTH, Empty, Selected, Source, Timelined
 from feedkit.reading.walks import TOP
 from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
@@ -32,12 +31,11 @@ class Profile(Generic[Key]):
         self,
         reader: FeedReader[Key],
         readthrough: ReadThrough[Key],
-        timelines: Timelines,
         truth: Truth,
         reacted: Reacted[Key],
     ) -> None:
         self._reader, self._readthrough, self._reacted = reader, readthrough, reacted
-        self._timelines, self._truth = timelines, truth
+        self._truth = truth
 
     def page(
         self,
@@ -113,7 +111,8 @@ class Profile(Generic[Key]):
         return Selected(self._truth, lambda tx, span: self._truth.selections.part(tx, author_id, part, span))
 
     def _everything(self, author_id: int) -> Source:
-        return Timelined(self._truth, author_id, single(author_id), self._timelines.outboxes((author_id,)))
+        """From truth: an outbox may hold what was taken back, which staff are not kept from seeing."""
+        return Timelined(self._truth, author_id, single(author_id), [FROM_TRUTH])
 
     def _pinned(self, relations: Relations, author_id: int) -> list[Item[Key]]:
         """What the author has pinned, what was pinned last first, as far as the viewer may see it."""

@@ -8,8 +8,11 @@ import attrs
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids
 from feedkit.storage.base import Timeline, Truth, Tx
-from feedkit.storage.entries import newest_positions
+from feedkit.storage.entries import EMPTY, newest_positions
 from feedkit.storage.selections import Span
+
+FROM_TRUTH = Timeline(EMPTY, MAX_ID)
+"""A timeline that is complete for nothing, in place of those that are not to be asked."""
 
 _SPARE = 16
 

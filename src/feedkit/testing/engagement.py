@@ -21,14 +21,17 @@ class Engagement:
 
     def __init__(self) -> None:
         self.reactions: dict[tuple[str, int], str] = {}
+        self.reacted_ms: dict[tuple[str, int], int] = {}
         self.saves: set[tuple[str, int]] = set()
         self.comments: dict[int, Said] = {}
         self.withdrawn: set[int] = set()
 
-    def react(self, actor: str, target: int, kind: str) -> bool:
+    def react(self, actor: str, target: int, kind: str, at_ms: int) -> bool:
         """Whether it is new; it takes the place of another kind."""
         fresh = self.reactions.get((actor, target)) != kind
         self.reactions[actor, target] = kind
+        if fresh:
+            self.reacted_ms[actor, target] = at_ms
         return fresh
 
     def unreact(self, actor: str, target: int) -> bool:

@@ -6,54 +6,77 @@ Any difference is an AssertionError that says who saw what, and what they should
 import base64
 import struct
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 
-from feedkit import Feed, Item, NotFound, Page
+from feedkit import Feed, Item, NotFound, Page, ProfilePage, ThreadPage
 from feedkit.testing.known import (
     HOME,
+    LIST_FEED,
+    MEDIA,
+    PROFILE,
     REPLIES,
+    TAG,
+    TAGS,
+    THREAD,
     TOP,
     Known,
     Line,
     Surface,
     home,
     lines,
+    list_feed,
+    media,
     newest_first,
     profile,
     replies,
+    tag,
     texts,
+    thread,
 )
 from feedkit.testing.model import Model
+from feedkit.testing.records import Records, refused
 from feedkit.testing.walks import Walk
 
+_TABS = {PROFILE: "posts", REPLIES: "replies", MEDIA: "media"}
+_THREADS = 3
 _CURSOR_HEAD = struct.Struct(">BHQ")  # version, key, and from where the page goes on down
 
 
-class Judge:
+class Judge(Records):
     """Compares what feeds serve with `model`, and counts in `tally` the interesting cases it met.
 
     `inbox_entries` is the size of the largest inbox: who scrolls further reads from truth.
     """
 
     def __init__(self, model: Model, tally: Counter[str], inbox_entries: int) -> None:
-        self.model, self.tally = model, tally
+        super().__init__(model)
+        self.tally = tally
         self._inbox_entries = inbox_entries
 
     # pages
 
-    def page(self, feed: Feed[str], walk: Walk, limit: int) -> Page[str]:
-        """Reads the next page of a walk. Where that was the last, the whole of it is judged too."""
+    def page(self, feed: Feed[str], walk: Walk, limit: int) -> Page[str] | None:
+        """Reads the next page of a walk. Where that was the last, the whole of it is judged too.
+
+        None where the viewer has to find that there is no such surface.
+        """
         where = str(walk.surface) + ("" if walk.below == TOP else f" below {walk.below}")
+        if not self.model.opens(walk.surface):
+            refused(NotFound, lambda: read(feed, walk.surface, limit, walk.cursor))
+            walk.cursor = None
+            self.tally["closed"] += 1
+            return None
         page = read(feed, walk.surface, limit, walk.cursor)
         self.tally["pages"] += 1
+        if walk.cursor is None:
+            self._judge_head(walk.surface, page, where)
         assert (page.degraded, page.unreadable) == (False, 0), f"{where}: {page}"
         shown = self.model.shown(walk.surface)
         got = [self._line(walk.surface, item, shown, where) for item in page]
         until = 0 if page.next_cursor is None else _goes_on_below(page.next_cursor)
         expected = walk.expected(self.model, shown, until)
         if expected is not None:
-            wanted = lines(expected)
+            wanted = lines(walk.surface, expected)
             assert got == wanted, f"{where}: got {self._said(got)}, expected {self._said(wanted)}"
             self._count_gaps(walk.surface, got, shown)
         self._judge_cursor(walk, page, until, limit, where)
@@ -65,8 +88,9 @@ class Judge:
 
     def walk(self, feed: Feed[str], walk: Walk, limit: int) -> None:
         """Goes on to the end of a walk."""
-        while self.page(feed, walk, limit).next_cursor is not None:
-            pass
+        self.page(feed, walk, limit)
+        while walk.cursor is not None:
+            self.page(feed, walk, limit)
 
     def known(self, viewer: str | None, item: Item[str]) -> Known:
         """The post of the model that an item shows, unchanged."""
@@ -95,6 +119,22 @@ class Judge:
         assert set(line.reposted_by) <= set(reposters), f"{where}: {post.text} by {line.reposted_by}"
         return line
 
+    def _judge_head(self, surface: Surface, page: Page[str], where: str) -> None:
+        """What stands only where a surface begins."""
+        viewer = surface.viewer
+        if surface.kind == PROFILE:
+            pinned = [item.post.id for item in page.pinned] if isinstance(page, ProfilePage) else None
+            wanted = self.model.pinned(viewer, surface.of)
+            assert pinned == wanted, f"{where}: {pinned} are pinned, not {wanted}"
+            self.tally["pins seen"] += bool(wanted)
+        if surface.kind == THREAD:
+            assert isinstance(page, ThreadPage)
+            above = [self.known(viewer, item).id for item in page.ancestors]
+            chain = [post.id for post in self.model.above(surface)]
+            assert above == chain, f"{where}: below {above}, not {chain}"
+            assert self.known(viewer, page.focus).id == int(surface.of), where
+            self.tally["ancestors seen"] += bool(chain)
+
     def _judge_cursor(self, walk: Walk, page: Page[str], until: int, limit: int, where: str) -> None:
         self.tally["truncated"] += page.truncated
         if page.next_cursor is not None:
@@ -106,11 +146,14 @@ class Judge:
         fault = walk.fault()
         assert fault is None, f"{where}, as a whole: {fault}"
         self.tally["polls ended" if walk.is_poll else "walks ended"] += 1
+        self.tally[f"walks: {walk.surface.kind}"] += bool(walk.places)
         if walk.surface.kind == HOME:
-            self.tally["walks past the inbox"] += len(walk.positions) > self._inbox_entries
+            self.tally["walks past the inbox"] += len(walk.places) > self._inbox_entries
         if walk.is_poll:
             self.tally["polls with news"] += bool(walk.served)
-            self.tally["polls with late news"] += any(position < walk.top for position in walk.positions)
+            self.tally["polls with late news"] += any(
+                walk.surface.kind != THREAD and place < walk.top for place in walk.places
+            )
 
     def _count_gaps(self, surface: Surface, got: list[Line], shown: Sequence[Known]) -> None:
         """A full page that had to leave out posts by people whom the viewer follows."""
@@ -145,79 +188,55 @@ class Judge:
     # everything
 
     def everything(self, feed: Feed[str]) -> None:
-        """Every surface of every viewer and every post, from what is resident and from what is wiped."""
-        self._every_surface(feed, limit=7)
+        """Every surface of every viewer and every post, from what is resident; then what stands in inboxes, anew."""
+        self._walk_all(feed, (*self._materialised(), *self._from_truth()), limit=7)
+        self._look_around(feed)
         feed.wipe()
-        self._every_surface(feed, limit=20)
+        self._walk_all(feed, self._materialised(), limit=20)
+        self._look_around(feed)
         self.tally["full comparisons"] += 1
 
-    def counts(self, feed: Feed[str]) -> None:
-        """The counters, which are exact once the log is drained."""
-        feed.drain()
-        self._count_engagement(feed)
-        for name in self.model.users:
-            counts = feed.profile(name, name, limit=1).counts
-            got = (counts.followers, counts.following, counts.friends, counts.posts)
-            wanted = (*self.model.user_counts(name), self.model.post_count(name))
-            assert got == wanted, f"followers, followees, friends and posts of {name}: {got}, not {wanted}"
-
-    def _count_engagement(self, feed: Feed[str]) -> None:
-        posts = self.model.posts.values()
-        for viewer in (*self.model.users, None):
-            for item in feed.posts.get(viewer, [post.id for post in posts]):
-                if item is not None:
-                    counts = item.counts
-                    got = (
-                        counts.reactions,
-                        counts.comments,
-                        counts.replies,
-                        counts.reposts,
-                        counts.quotes,
-                    )
-                    wanted = self.model.counted(viewer, item.post.id)
-                    assert got == wanted, f"counts of {item.post.text} for {viewer}: {got}, not {wanted}"
-
-    def engagement(self, feed: Feed[str], viewer: str) -> None:
-        """All that one viewer saved, and what was said about all that they see."""
-        saved = {item.post.id for item in feed.saved(viewer, limit=50)}
-        assert saved == self.model.shelf(viewer), f"{viewer} saved {self.model.shelf(viewer)}, got {saved}"
-        for post in self.model.posts.values():
-            shared = self.model.seen_by_id(viewer, post)
-            if shared is None:
-                refused(NotFound, partial(feed.comments, viewer, post.id))
-            elif shared == post:
-                self._conversation(feed, viewer, post, None)
-
-    def _conversation(self, feed: Feed[str], viewer: str | None, post: Known, parent: int | None) -> None:
-        page = feed.comments(viewer, post.id, sort="oldest", parent=parent, limit=50)
-        got = [(item.comment.id, item.comment.text if item.author else None) for item in page]
-        wanted = self.model.conversation(viewer, post.id, parent)
-        assert got == wanted, f"{viewer} reads on {post.text} below {parent}: {got}, not {wanted}"
-        for id, _ in wanted:
-            self._conversation(feed, viewer, post, id)
-
-    def _every_surface(self, feed: Feed[str], limit: int) -> None:
-        posts = newest_first(self.model.posts.values())
-        for surface in self._surfaces():
+    def _walk_all(self, feed: Feed[str], surfaces: Iterable[Surface], limit: int) -> None:
+        for surface in surfaces:
             self.walk(feed, Walk.begin(self.model, surface), limit)
+
+    def _look_around(self, feed: Feed[str]) -> None:
+        """All that is no feed."""
+        posts = newest_first(self.model.posts.values())
         for viewer in (*self.model.users, None):
             if posts:
                 self.look_up(feed, viewer, posts)
+            for person in self.model.users[:2]:
+                self.reacted(feed, viewer, person)
+        self.lists(feed)
+        self.staff(feed)
 
-    def _surfaces(self) -> Iterator[Surface]:
+    def _materialised(self) -> Iterator[Surface]:
         yield from (home(viewer) for viewer in self.model.users)
-        for author in self.model.users:
-            for viewer in (*self.model.users, None):
-                yield profile(viewer, author)
-                yield replies(viewer, author)
+        yield from (list_feed(owner, list_id) for list_id, owner in self.model.owners.items())
+
+    def _from_truth(self) -> Iterator[Surface]:
+        posts = self.model.posts
+        answered = {post.reply_to for post in posts.values() if post.reply_to is not None}
+        for viewer in (*self.model.users, None):
+            for author in self.model.users:
+                yield from (profile(viewer, author), replies(viewer, author))
+            yield from (media(viewer, author) for author in self.model.users[:2])
+            yield from (tag(viewer, one) for one in TAGS)
+            yield from (thread(viewer, one) for one in sorted(answered)[-_THREADS:])
 
 
 def read(feed: Feed[str], surface: Surface, limit: int, cursor: str | None) -> Page[str]:
     """A page of any surface."""
-    if surface.kind != HOME:
-        tab = "replies" if surface.kind == REPLIES else "posts"
-        return feed.profile(surface.viewer, surface.of, tab=tab, limit=limit, cursor=cursor)
-    assert surface.viewer is not None, "nobody has no home"
+    if surface.kind in _TABS:
+        return feed.profile(surface.viewer, surface.of, tab=_TABS[surface.kind], limit=limit, cursor=cursor)
+    if surface.kind == TAG:
+        return feed.tag(surface.viewer, surface.of, limit=limit, cursor=cursor)
+    if surface.kind == THREAD:
+        return feed.thread(surface.viewer, surface.of, limit=limit, cursor=cursor)
+    assert surface.viewer is not None, "nobody has neither a home nor lists"
+    if surface.kind == LIST_FEED:
+        return feed.list_feed(surface.viewer, surface.of, limit=limit, cursor=cursor)
     return feed.home(surface.viewer, limit=limit, cursor=cursor)
 
 
@@ -226,12 +245,3 @@ def _goes_on_below(cursor: str) -> int:
     raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
     _, _, before = _CURSOR_HEAD.unpack_from(raw)
     return int(before)
-
-
-def refused(error: type[Exception], call: Callable[[], object]) -> None:
-    """The call has to fail in this way."""
-    try:
-        done = call()
-    except error:
-        return
-    raise AssertionError(f"{error.__name__} expected, got {done!r}")

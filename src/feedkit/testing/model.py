@@ -13,16 +13,22 @@ from feedkit.testing.known import (
     FRIENDS,
     HOME,
     LIST,
+    LIST_FEED,
+    MEDIA,
     ONLY_ME,
     PROFILE,
     PUBLIC,
     REPLIES,
+    TAG,
+    THREAD,
     UNLISTED,
     Known,
     Surface,
-    newest_first,
+    in_order,
 )
 from feedkit.testing.people import People
+
+_ASKED_FOR = (PROFILE, REPLIES, MEDIA)
 
 
 class Model(People, Engagement):
@@ -38,6 +44,7 @@ class Model(People, Engagement):
         self.posts: dict[int, Known] = {}
         self.deleted: set[int] = set()
         self.removed: set[int] = set()
+        self.pins: dict[int, int] = {}
         self.commits = 0
         self.log_begins_ms = 0
 
@@ -48,16 +55,17 @@ class Model(People, Engagement):
         self.commits += 1
         self.posts[post.id] = replace(post, order=self.commits)
 
-    def edit(self, id: int, text: str, audience: str) -> None:
+    def edit(self, id: int, text: str, audience: str, list_id: int | None) -> None:
         """What a post says, and for whom it is."""
         post = self.posts[id]
         discreet = post.by_private if audience == post.audience else post.author in self.private
-        self.posts[id] = replace(post, text=text, audience=audience, by_private=discreet)
+        self.posts[id] = replace(post, text=text, audience=audience, list_id=list_id, by_private=discreet)
 
     def delete(self, id: int) -> bool:
         """Whether it was there to be deleted."""
         fresh = id not in self.deleted
         self.deleted.add(id)
+        self.pins.pop(id, None)
         return fresh
 
     def restore(self, id: int) -> bool:
@@ -118,6 +126,12 @@ class Model(People, Engagement):
         inside = None if post.quote_of is None else self.posts[post.quote_of]
         return inside.id if inside is not None and self.shows(surface, inside) else None
 
+    def opens(self, surface: Surface) -> bool:
+        """Whether there is such a surface for its viewer at all."""
+        if surface.kind == THREAD:
+            return self.seen_by_id(surface.viewer, self.posts[int(surface.of)]) is not None
+        return surface.kind != LIST_FEED or self.owners.get(int(surface.of)) == surface.viewer
+
     def shows(self, surface: Surface, post: Known) -> bool:
         """Whether a post is shown on such a surface, if it stands there at all."""
         viewer = surface.viewer
@@ -125,7 +139,9 @@ class Model(People, Engagement):
             return False
         if surface.kind == HOME and post.repost_of is not None and viewer is not None:
             return not self.follows.get((viewer, post.author), False) and not self.muting(viewer, post.author)
-        return surface.kind in (PROFILE, REPLIES) or not self.muting(viewer, post.author)
+        if surface.kind == TAG and post.audience != PUBLIC:
+            return False
+        return surface.kind in _ASKED_FOR or not self.muting(viewer, post.author)
 
     def belongs(self, surface: Surface, entry: Known) -> bool:
         """Whether an entry shows on this surface now: it, and what it shares."""
@@ -136,11 +152,22 @@ class Model(People, Engagement):
         """Whether this surface is made of such entries."""
         if surface.kind == HOME:
             return surface.viewer == entry.author or self.following(surface.viewer, entry.author)
-        return entry.author == surface.of and (entry.reply_to is not None) == (surface.kind == REPLIES)
+        if surface.kind == TAG:
+            return surface.of in entry.tags
+        if surface.kind == THREAD:
+            return entry.reply_to == int(surface.of)
+        if surface.kind == LIST_FEED:
+            return entry.author in self.members.get(int(surface.of), ())
+        return entry.author == surface.of and self._is_of_tab(surface.kind, entry)
+
+    def _is_of_tab(self, tab: str, entry: Known) -> bool:
+        return entry.has_media if tab == MEDIA else (entry.reply_to is not None) == (tab == REPLIES)
 
     def shown(self, surface: Surface) -> list[Known]:
-        """All entries of a surface, newest first."""
-        return newest_first(post for post in self.posts.values() if self.belongs(surface, post))
+        """All entries of a surface, in order."""
+        if not self.opens(surface):
+            return []
+        return in_order(surface, (post for post in self.posts.values() if self.belongs(surface, post)))
 
     def shown_at_all_times(self, surface: Surface) -> list[set[int]]:
         """The ids of what the surface shows by the clock of each process."""
@@ -210,6 +237,27 @@ class Model(People, Engagement):
             elif self.conversation(viewer, post, said.id):
                 found.append((said.id, None))
         return found
+
+    def above(self, surface: Surface) -> list[Known]:
+        """What the post of a thread answers, the first of all first; one that is hidden hides those above it."""
+        found: list[Known] = []
+        at = self.posts[int(surface.of)].reply_to
+        while at is not None and self.shows(surface, self.posts[at]):
+            found.append(self.posts[at])
+            at = self.posts[at].reply_to
+        return found[::-1]
+
+    def pinned(self, viewer: str | None, author: str) -> list[int]:
+        """What an author has pinned, the last pin first, as far as a viewer may see it."""
+        mine = [(at_ms, id) for id, at_ms in self.pins.items() if self.posts[id].author == author]
+        return [id for _, id in sorted(mine, reverse=True) if self.may_see(viewer, self.posts[id])]
+
+    def reacted_to(self, viewer: str | None, person: str) -> list[int]:
+        """What somebody reacted to, the last first: for themselves alone, as far as they still may see it."""
+        if viewer != person:
+            return []
+        mine = [(self.reacted_ms[who, post], post) for who, post in self.reactions if who == person]
+        return [post for _, post in sorted(mine, reverse=True) if self.may_see(viewer, self.posts[post])]
 
     def shelf(self, viewer: str) -> set[int]:
         """What somebody saved and still may see."""

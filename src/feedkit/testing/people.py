@@ -123,6 +123,20 @@ class People:
         self.mutes.pop((actor, target), None)
         return NONE, stood
 
+    # lists
+
+    def create_list(self, owner: str, list_id: int) -> None:
+        """An empty list."""
+        self.owners[list_id], self.members[list_id] = owner, set()
+
+    def delete_list(self, list_id: int) -> None:
+        """Nobody is on it any more."""
+        del self.owners[list_id], self.members[list_id]
+
+    def lists_of(self, owner: str) -> list[int]:
+        """The ids of somebody's own."""
+        return sorted(list_id for list_id, of in self.owners.items() if of == owner)
+
     # what follows from it
 
     def apart(self, one: str | None, other: str) -> bool:

@@ -26,7 +26,7 @@ class Walk:
     is_poll: bool = False
     top: int = 0
     served: list[int] = field(default_factory=list)
-    positions: list[int] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
     shown: set[int] = field(default_factory=set)
 
     @classmethod
@@ -45,10 +45,10 @@ class Walk:
         self.ever.update(*(shown - self.old for shown in now))
 
     def expected(self, model: Model, shown: Sequence[Known], until: int) -> list[Known] | None:
-        """What of all that is shown is to come down to a position; None where that depends on the log."""
+        """What of all that is shown is to come down to a place; None where that depends on the log."""
         if self.is_poll:
             return None
-        rest = [post for post in shown if until <= post.position < self.below]
+        rest = [post for post in shown if until <= self.surface.place(post.position) < self.below]
         sure = [post for post in rest if post.order <= self.order]
         return sure if sure == [post for post in rest if self._may_bring(model, post)] else None
 
@@ -56,15 +56,16 @@ class Walk:
         return post.order <= self.order or post.at_ms < model.log_begins_ms
 
     def take(self, model: Model, got: Sequence[Line], until: int) -> None:
-        """A page has been served, which went down to that position."""
+        """A page has been served, which went down to that place."""
         for line in got:
             for entry in model.posts.values():
                 if entry.content != line.content or entry.id in model.deleted:
                     continue
-                named = entry.author in line.reposted_by and until <= entry.position <= line.position
+                span = (until, self.surface.place(entry.position), self.surface.place(line.position))
+                named = entry.author in line.reposted_by and span[0] <= span[1] <= span[2]
                 if entry.position == line.position or (entry.repost_of is not None and named):
                     self.served.append(entry.id)
-            self.positions.append(line.position)
+            self.places.append(self.surface.place(line.position))
             self.shown.add(line.content)
         self.below = until
 
@@ -72,8 +73,8 @@ class Walk:
         """At the end: what is wrong with the whole of it, or None. The law [paged]."""
         if len(set(self.served)) != len(self.served):
             return f"served twice: {sorted(id for id in self.served if self.served.count(id) > 1)}"
-        if self.positions != sorted(self.positions, reverse=True):
-            return f"out of order: {self.positions}"
+        if self.places != sorted(self.places, reverse=True):
+            return f"out of order: {self.places}"
         if lost := self.always - set(self.served) - self.shown:
             return f"lost, though visible throughout: {sorted(lost)}"
         if alien := set(self.served) - self.ever:
@@ -100,7 +101,7 @@ class Watch:
     def begin(cls, model: Model, surface: Surface, cursor: str) -> "Watch":
         """From a page that was read just now."""
         shown = model.shown(surface)
-        top = shown[0].position if shown else 0
+        top = max((post.position for post in shown), default=0)
         return cls(surface, cursor, model.commits, top, {post.id for post in shown})
 
     def observe(self, model: Model) -> None:

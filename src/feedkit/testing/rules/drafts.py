@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from feedkit import Feed, NotFound
-from feedkit.testing.judge import refused
+from feedkit.testing.known import FRIENDS, LIST
+from feedkit.testing.records import refused
 from feedkit.testing.rules.posts import audience
 from feedkit.testing.rules.staff import StaffRules
 from feedkit.testing.rules.stage import USERS, pick, process, who
@@ -41,7 +42,8 @@ class DraftRules(StaffRules):
     @rule(author=who, audience=audience, process=process, reader=process)
     def draft(self, author: str, audience: str, process: int, reader: int) -> None:
         """Something is written down, for its author alone."""
-        saved = self.feed(process).drafts.save(author, text="unfinished", audience=audience)
+        kept = FRIENDS if audience == LIST else audience  # a list may be gone when the draft is published
+        saved = self.feed(process).drafts.save(author, text="unfinished", audience=kept)
         self.drafts[saved.id] = author
         self._judge_hidden(author, saved.id, reader)
 

@@ -5,15 +5,15 @@ from hypothesis.stateful import precondition, rule
 
 from feedkit import NotFound
 from feedkit.testing.engagement import Said
-from feedkit.testing.judge import refused
 from feedkit.testing.known import Known
-from feedkit.testing.rules.people import PeopleRules
+from feedkit.testing.records import refused
+from feedkit.testing.rules.lists import ListRules
 from feedkit.testing.rules.stage import pick, process, who
 
 _kind = st.sampled_from(("like", "like", "love"))
 
 
-class EngagementRules(PeopleRules):
+class EngagementRules(ListRules):
     """Who says what to a post."""
 
     @precondition(lambda self: self.model.posts)
@@ -29,9 +29,12 @@ class EngagementRules(PeopleRules):
         elif self.model.seen_by_id(actor, post) is None:
             refused(NotFound, lambda: feed.react(actor, post.id, kind))
         else:
-            assert feed.react(actor, post.id, kind).changed == self.model.react(actor, post.content, kind)
+            fresh = self.model.react(actor, post.content, kind, self.model.now_ms)
+            assert feed.react(actor, post.id, kind).changed == fresh
             self.tally["reacted"] += 1
-        self.judge.look_up(self.feed(reader), actor, [post])
+        feed = self.feed(reader)
+        self.judge.look_up(feed, actor, [post])
+        self.judge.reacted(feed, actor, actor)
 
     @precondition(lambda self: self.model.posts)
     @rule(actor=who, pick=pick, undo=st.booleans(), process=process, reader=process)

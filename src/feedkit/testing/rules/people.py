@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
 from feedkit import Forbidden, InvalidArgument, Relation
-from feedkit.testing.judge import refused
+from feedkit.testing.records import refused
 from feedkit.testing.rules.posts import PostRules, audience
 from feedkit.testing.rules.stage import USERS, pick, process, who
 

@@ -6,13 +6,26 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from feedkit import Conflict, Feed, Forbidden, NotFound, Post
-from feedkit.testing.judge import refused
-from feedkit.testing.known import FOLLOWERS, FRIENDS, ONLY_ME, PUBLIC, UNLISTED, Known
+from feedkit import Conflict, Feed, Forbidden, LimitExceeded, NotFound, Post
+from feedkit.testing.known import (
+    FOLLOWERS,
+    FRIENDS,
+    LIST,
+    ONLY_ME,
+    PUBLIC,
+    TAGS,
+    UNLISTED,
+    Known,
+    profile,
+)
+from feedkit.testing.records import refused
 from feedkit.testing.rules.reading import ReadingRules
 from feedkit.testing.rules.stage import pick, process, who
+from feedkit.testing.walks import Walk
 
-audience = st.sampled_from((PUBLIC, PUBLIC, FOLLOWERS, UNLISTED, FRIENDS, ONLY_ME))
+audience = st.sampled_from((PUBLIC, PUBLIC, FOLLOWERS, UNLISTED, FRIENDS, LIST, ONLY_ME))
+_PICTURE = {"url": "https://example.org/tea.jpg", "media_type": "image/jpeg"}
+_PINS_MAX = 5
 _lifetime = st.sampled_from((1, 5, 3_600, 86_400))
 
 
@@ -53,14 +66,22 @@ class PostRules(ReadingRules):
     def write(
         self, feed: Feed[str], author: str, audience: str, *, reply_to: int | None = None, **kwargs: Any
     ) -> Known:
-        """Have a post written whose text names it."""
+        """Have a post written whose text names it. Some are under a tag, some have a picture."""
         self.written += 1
-        text = f"{author[0]}{self.written}"
-        post = feed.publish(author, text=text, audience=audience, reply_to=reply_to, **kwargs)
-        assert (post.text, str(post.audience), post.reply_to) == (text, audience, reply_to)
+        text = f"{author[0]}{self.written}" + (f" #{TAGS[0]}" if self.written % 3 == 0 else "")
+        kwargs |= self.addressed(author, audience) | ({"media": [_PICTURE]} if self.written % 5 == 0 else {})
+        post = feed.publish(author, text=text, reply_to=reply_to, **kwargs)
+        assert (post.text, str(post.audience), post.reply_to) == (text, kwargs["audience"], reply_to)
         assert post.id not in self.model.posts, "an id was minted twice"
         self._count_crossing(author)
         return self.known_as(post, author)
+
+    def addressed(self, author: str, audience: str) -> dict[str, Any]:
+        """For whom a post is; who has no list has friends."""
+        lists = self.model.lists_of(author)
+        if audience != LIST:
+            return {"audience": audience}
+        return {"audience": LIST, "list": lists[-1]} if lists else {"audience": FRIENDS}
 
     def known_as(self, post: Post, author: str) -> Known:
         """A post that a verb has answered with, as the model knows it."""
@@ -77,6 +98,7 @@ class PostRules(ReadingRules):
             quote_of=post.quote_of,
             expires_ms=post.expires_ms,
             by_private=author in self.model.private,
+            has_media=bool(post.media),
         )
 
     def refuses(self, process: int, author: str) -> bool:
@@ -118,7 +140,7 @@ class PostRules(ReadingRules):
             return
         if any(self.refuses(process, name) for name in (who, post.author)):
             return
-        changes: dict[str, Any] = {"audience": audience, **({"text": f"{post.text}'"} if reword else {})}
+        changes = self.addressed(post.author, audience) | ({"text": _reworded(post)} if reword else {})
         self.glance(who, post.author, process=reader)
         feed = self.feed(process)
         if who != post.author:
@@ -131,8 +153,8 @@ class PostRules(ReadingRules):
             refused(Conflict, lambda: feed.edit(post.author, post.id, **changes))
         else:
             edited = feed.edit(post.author, post.id, **changes)
-            assert (edited.position, str(edited.audience)) == (post.position, audience)
-            self.model.edit(post.id, edited.text, audience)
+            assert (edited.position, str(edited.audience)) == (post.position, changes["audience"])
+            self.model.edit(post.id, changes.get("text", post.text), changes["audience"], changes.get("list"))
             self.tally["edited"] += 1
             self.observe()
         self.glance(who, post.author, process=reader)
@@ -152,6 +174,29 @@ class PostRules(ReadingRules):
             self.tally["deleted"] += done
             self.observe()
         self.glance(who, post.author, process=reader)
+
+    @precondition(lambda self: self.model.posts)
+    @rule(pick=pick, undo=st.booleans(), process=process, reader=process)
+    def pin(self, pick: int, undo: bool, process: int, reader: int) -> None:
+        """An author puts a post at the top of their profile, or takes it down."""
+        post = self.posts()[pick % len(self.model.posts)]
+        if any(one.author == post.author for one in self.pending) or self.refuses(process, post.author):
+            return
+        feed, pinned = self.feed(process), post.id in self.model.pins
+        there = sum(self.model.posts[one].author == post.author for one in self.model.pins)
+        if undo:
+            assert feed.unpin(post.author, post.id).changed == pinned
+            self.model.pins.pop(post.id, None)
+        elif post.id in self.model.deleted | self.model.removed:
+            refused(NotFound, lambda: feed.pin(post.author, post.id))
+        elif post.repost_of is not None or post.expires_ms is not None:
+            refused(Conflict, lambda: feed.pin(post.author, post.id))
+        elif there == _PINS_MAX and not pinned:
+            refused(LimitExceeded, lambda: feed.pin(post.author, post.id))
+        else:
+            assert feed.pin(post.author, post.id).changed == (not pinned)
+            self.model.pins.setdefault(post.id, self.model.now_ms)
+        self.judge.page(self.feed(reader), Walk.begin(self.model, profile(None, post.author)), limit=3)
 
     # the host's own transactions, left open while everything goes on
 
@@ -188,3 +233,9 @@ class PostRules(ReadingRules):
         self.host.close()
         self.connection = None
         self.observe()
+
+
+def _reworded(post: Known) -> str:
+    """A further edition, under a tag if the one before was not."""
+    edition = post.text.split()[0] + "'"
+    return edition if post.tags else f"{edition} #{TAGS[0]}"

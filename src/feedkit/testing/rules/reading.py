@@ -3,9 +3,26 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from feedkit.testing.known import home, profile
-from feedkit.testing.rules.stage import Stage, limit, pick, process, who
+from feedkit import Feed
+from feedkit.testing.known import (
+    HOME,
+    LIST_FEED,
+    MEDIA,
+    REPLIES,
+    TAG,
+    TAGS,
+    THREAD,
+    Surface,
+    home,
+    list_feed,
+    profile,
+    tag,
+    thread,
+)
+from feedkit.testing.rules.stage import USERS, Stage, limit, pick, process, who
 from feedkit.testing.walks import Walk
+
+_elsewhere = st.sampled_from((THREAD, THREAD, TAG, LIST_FEED, REPLIES, MEDIA))
 
 
 class ReadingRules(Stage):
@@ -14,13 +31,29 @@ class ReadingRules(Stage):
     @rule(viewer=who, author=st.none() | who, nobody=st.booleans(), limit=limit, process=process)
     def begin_walk(self, viewer: str, author: str | None, nobody: bool, limit: int, process: int) -> None:
         """Somebody opens their home or a profile, and may read on later."""
-        feed = self.feed(process)
         surface = home(viewer) if author is None else profile(None if nobody else viewer, author)
-        walk = Walk.begin(self.model, surface)
-        page = self.judge.page(feed, walk, limit)
-        if walk.cursor is not None:
-            self.keep(walk)
-        self.watch(walk.surface, page.newer_cursor)
+        self.begin(surface, limit, process)
+
+    @rule(kind=_elsewhere, viewer=who, nobody=st.booleans(), pick=pick, limit=limit, process=process)
+    def begin_elsewhere(
+        self, kind: str, viewer: str, nobody: bool, pick: int, limit: int, process: int
+    ) -> None:
+        """Somebody opens a thread, a tag, a list, or another tab of a profile."""
+        surface = self._elsewhere(kind, viewer, None if nobody else viewer, pick)
+        if surface is not None:
+            self.begin(surface, limit, process)
+
+    def _elsewhere(self, kind: str, member: str, viewer: str | None, pick: int) -> Surface | None:
+        """One of those that there are; of lists also other people's, which do not open."""
+        if kind == TAG:
+            return tag(viewer, TAGS[0])
+        if kind == LIST_FEED:
+            lists = sorted(self.model.owners)
+            return list_feed(member, lists[pick % len(lists)]) if lists else None
+        if kind == THREAD:
+            posts = [post for post in self.posts() if post.repost_of is None]
+            return thread(viewer, posts[pick % len(posts)].id) if posts else None
+        return Surface(kind, viewer, USERS[pick % len(USERS)])
 
     @precondition(lambda self: self.walks)
     @rule(pick=pick, pages=st.integers(1, 5), limit=limit, process=process)
@@ -40,12 +73,23 @@ class ReadingRules(Stage):
         """What has come since some page: read to its end, or left open for `continue_walk`."""
         feed = self.feed(process)
         walk = self.watches.pop(pick % len(self.watches)).poll(self.model)
+        count = self._count_newer(feed, walk, limit)
         page = self.judge.page(feed, walk, limit)
-        self.watch(walk.surface, page.newer_cursor)
+        if page is not None:
+            assert count in (None, len(page)), f"{walk.surface}: {count} were said to be new, not {len(page)}"
+            self.watch(walk.surface, page.newer_cursor)
         while at_once and walk.cursor is not None:
             self.judge.page(self.feed(process), walk, limit)
         if walk.cursor is not None:
             self.keep(walk)
+
+    def _count_newer(self, feed: Feed[str], walk: Walk, at_most: int) -> int | None:
+        """What is said to be new on a home page, which the page that follows has to bear out."""
+        viewer, cursor = walk.surface.viewer, walk.cursor
+        if walk.surface.kind != HOME or viewer is None or cursor is None:
+            return None
+        self.tally["counted newer"] += 1
+        return feed.count_newer(viewer, cursor, at_most=at_most)
 
     @precondition(lambda self: self.model.posts)
     @rule(viewer=st.none() | who, picks=st.lists(pick, min_size=1, max_size=6), process=process)

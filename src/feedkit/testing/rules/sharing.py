@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from feedkit import Forbidden, NotFound
-from feedkit.testing.judge import refused
+from feedkit.testing.records import refused
 from feedkit.testing.rules.engagement import EngagementRules
 from feedkit.testing.rules.posts import audience
 from feedkit.testing.rules.stage import pick, process, who

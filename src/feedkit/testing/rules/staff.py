@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from feedkit import NotFound
-from feedkit.testing.judge import refused
+from feedkit.testing.records import refused
 from feedkit.testing.rules.posts import audience
 from feedkit.testing.rules.sharing import SharingRules
 from feedkit.testing.rules.stage import pick, process, who

@@ -11,7 +11,7 @@ import attrs
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 
-from feedkit import Feed, ManualClock, Page, Settings
+from feedkit import Feed, ManualClock, Settings
 from feedkit.testing import START
 from feedkit.testing.judge import Judge
 from feedkit.testing.known import Known, Surface, home, newest_first, profile
@@ -144,12 +144,21 @@ class Stage(RuleBasedStateMachine):
 
     # reading, as part of a rule
 
-    def page(self, walk: Walk, limit: int, process: int) -> Page[str]:
-        """The next page of a walk, which is kept open if it goes on."""
-        page = self.judge.page(self.feed(process), walk, limit)
+    def begin(self, surface: Surface, limit: int, process: int) -> None:
+        """Somebody opens a surface, and may read on and poll later."""
+        feed = self.feed(process)
+        walk = Walk.begin(self.model, surface)
+        page = self.judge.page(feed, walk, limit)
         if walk.cursor is not None:
             self.keep(walk)
-        return page
+        if page is not None:
+            self.watch(surface, page.newer_cursor)
+
+    def page(self, walk: Walk, limit: int, process: int) -> None:
+        """The next page of a walk, which is kept open if it goes on."""
+        self.judge.page(self.feed(process), walk, limit)
+        if walk.cursor is not None:
+            self.keep(walk)
 
     def keep(self, walk: Walk) -> None:
         """Leave a walk open, in place of an older one."""
@@ -165,7 +174,7 @@ class Stage(RuleBasedStateMachine):
             feed = self.feed(process)
             walk = Walk.begin(self.model, home(viewer) if viewer == author else profile(viewer, author))
             page = self.judge.page(feed, walk, limit=7)
-            if viewer == author:
+            if viewer == author and page is not None:
                 self.watch(walk.surface, page.newer_cursor)
                 if walk.cursor is not None:
                     self.judge.walk(self.feed(process), walk, limit=7)
