@@ -174,6 +174,29 @@ def test_what_connect_cannot_work_with_is_refused_at_once(arguments: dict[str, A
     assert refused.value.argument == argument
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        None,
+        5,
+        "",
+        "social.db",
+        "sqlite:social.db",
+        "sqlite:/social.db",
+        "sqlite://social.db",
+        "memory",
+        "mysql://a/b",
+    ],
+)
+def test_a_target_that_is_none_is_refused_and_no_posts_get_lost(target: Any) -> None:
+    with (
+        feedkit.connect(target) as feed,
+        pytest.raises(ConfigurationError, match=r"sqlite:///file\.db") as refused,
+    ):
+        feed.publish("ada", text="Where am I?")
+    assert refused.value.argument == "target"
+
+
 # opening and closing
 
 

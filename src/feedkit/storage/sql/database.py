@@ -224,6 +224,8 @@ def _open(target: "str | sa.URL | Connector", settings: Settings) -> sa.Engine:
             url = url.set(drivername="postgresql+psycopg")
         if url.get_backend_name() != "sqlite":
             return sa.create_engine(url)
+        if url.host:  # "sqlite://social.db" would be a database in memory
+            raise sa.exc.ArgumentError(url.host)
         if _is_memory_name(url.database):
             return _open(MEMORY_URL, settings)
         engine = sa.create_engine(
