@@ -1,6 +1,7 @@
 """A small social site behind Flask: private accounts, one reaction per person. `flask --app flask_app run`"""
 
 import os
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -10,21 +11,42 @@ from flask.typing import ResponseReturnValue
 import feedkit
 
 app = Flask(__name__)
+app.config["MAX_CONTENT_LENGTH"] = 100_000
 feed = feedkit.connect(  # opens nothing yet
     os.environ.get("DATABASE_URL", "sqlite:///flask.db"),
     key=UUID,
     settings=feedkit.Settings(reactions_per_person=1),
 )
+Verb = Callable[[UUID, UUID], feedkit.Relation]
+TIES: dict[str, tuple[Verb, Verb]] = {  # for PUT and for DELETE
+    "follow": (feed.follow, feed.unfollow),  # "requested" where the account is private
+    "request": (feed.accept, feed.decline),
+    "block": (feed.block, feed.unblock),
+}
 
 
 def viewer() -> UUID | None:
     """Who is asking: your own login stands here."""
-    key = request.headers.get("X-User")
-    return UUID(key) if key else None
+    try:
+        return UUID(request.headers["X-User"]) if "X-User" in request.headers else None
+    except ValueError:
+        abort(401)
 
 
 def me() -> UUID:
     return viewer() or abort(401)
+
+
+def sent(needed: str, *others: str) -> dict[str, Any]:
+    """These fields of the body."""
+    body = request.get_json()
+    if not isinstance(body, dict) or needed not in body:
+        abort(400, f"the body must be a JSON object with {needed}")
+    return {name: body[name] for name in (needed, *others) if name in body}
+
+
+def paging() -> dict[str, Any]:
+    return {"cursor": request.args.get("cursor"), "limit": request.args.get("limit", type=int)}
 
 
 @app.errorhandler(feedkit.FeedkitError)
@@ -34,7 +56,7 @@ def feed_error(error: feedkit.FeedkitError) -> ResponseReturnValue:
 
 @app.put("/me")
 def settings() -> ResponseReturnValue:
-    return feed.users.put(me(), **request.get_json()).to_dict()  # handle, display_name, private ...
+    return feed.users.put(me(), **sent("private", "handle", "display_name")).to_dict()
 
 
 @app.get("/feed")
@@ -42,12 +64,25 @@ def home() -> ResponseReturnValue:
     return feed.home(me(), **paging()).to_dict()
 
 
+@app.get("/requests")
+def requests() -> ResponseReturnValue:
+    return feed.requests(me(), **paging()).to_dict()
+
+
+@app.get("/people/<uuid:other>")
+def profile(other: UUID) -> ResponseReturnValue:
+    return feed.profile(viewer(), other, **paging()).to_dict()
+
+
+@app.route(f"/people/<uuid:other>/<any({','.join(TIES)}):tie>", methods=["PUT", "DELETE"])
+def relate(other: UUID, tie: str) -> ResponseReturnValue:
+    do, undo = TIES[tie]
+    return (do if request.method == "PUT" else undo)(me(), other).to_dict()
+
+
 @app.post("/posts")
 def publish() -> ResponseReturnValue:
-    wanted = {
-        name: value for name, value in request.get_json().items() if name in {"text", "reply_to", "audience"}
-    }
-    return feed.publish(me(), **wanted).to_dict(), 201
+    return feed.publish(me(), **sent("text", "reply_to", "audience")).to_dict(), 201
 
 
 @app.get("/posts/<post_id>")
@@ -57,24 +92,19 @@ def thread(post_id: str) -> ResponseReturnValue:
 
 @app.put("/posts/<post_id>/reaction")
 def react(post_id: str) -> ResponseReturnValue:
-    feed.react(me(), post_id, request.get_json()["kind"])  # takes the place of another kind
-    return "", 204
+    return feed.react(me(), post_id, **sent("kind")).to_dict()  # takes the place of another kind
 
 
-@app.put("/people/<uuid:other>/follow")
-def follow(other: UUID) -> ResponseReturnValue:
-    return {"status": feed.follow(me(), other).status}  # "requested" where the account is private
+@app.delete("/posts/<post_id>/reaction")
+def unreact(post_id: str) -> ResponseReturnValue:
+    return feed.unreact(me(), post_id).to_dict()
 
 
-@app.put("/requests/<uuid:other>")
-def accept(other: UUID) -> ResponseReturnValue:
-    return {"status": feed.accept(me(), other).status}
+@app.get("/posts/<post_id>/comments")
+def comments(post_id: str) -> ResponseReturnValue:
+    return feed.comments(viewer(), post_id, **paging()).to_dict()
 
 
-@app.get("/people/<uuid:other>")
-def profile(other: UUID) -> ResponseReturnValue:
-    return feed.profile(viewer(), other, **paging()).to_dict()
-
-
-def paging() -> dict[str, Any]:
-    return {"cursor": request.args.get("cursor"), "limit": request.args.get("limit", type=int)}
+@app.post("/posts/<post_id>/comments")
+def comment(post_id: str) -> ResponseReturnValue:
+    return feed.comment(me(), post_id, **sent("text", "parent")).to_dict(), 201

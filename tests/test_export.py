@@ -14,6 +14,7 @@ import pytest
 
 import feedkit
 from feedkit import ManualClock, NotFound
+from feedkit.storage.sql.prepared import Prepared
 from tests.cases.case_tools import START, opened
 
 Line = dict[str, Any]
@@ -167,7 +168,8 @@ def test_a_persons_export_holds_their_own_drafts_and_all(backend_url: str) -> No
         found = of_user(feed, "ada")
 
     assert [line["key"] for line in of(found, "user")] == ["ada"]
-    assert [line["text"] for line in of(found, "post")] == ["public", "mine", "later", "removed"]
+    written = sorted(of(found, "post"), key=lambda line: int(line["id"]))
+    assert [line["text"] for line in written] == ["public", "mine", "later", "removed"]
     assert relations(found) == {("blocks", "eve")}
     assert of(found, "audit") == [], "what staff wrote is not theirs"
 
@@ -202,6 +204,90 @@ def test_a_persons_export_holds_of_others_what_they_may_see(backend_url: str) ->
     assert kinds == {"saves", "reacted:like", "followed_by"}, "nobody learns who mutes or blocks them"
     assert ("followed_by", "bob") in relations(found)
     assert ("followed_by", "dan") not in relations(found)
+
+
+def test_a_persons_export_holds_each_thing_once(backend_url: str) -> None:
+    """Whatever became of it, and however many there are: more than one step of each kind."""
+    clock = ManualClock(START)
+    with opened(backend_url, clock=clock) as feed:
+        # given
+        posts = [feed.publish("ada", text=str(n), media=[{"url": f"https://x/{n}"}]) for n in range(510)]
+        for post in posts[:20]:
+            feed.edit("ada", post.id, text="again")
+        for post in posts[::3]:
+            feed.delete("ada", post.id)
+        drafts = [feed.drafts.save("ada", text=f"draft {n}") for n in range(3)]
+        feed.drafts.discard("ada", drafts[0].id)
+        held = feed.publish("ada", text="held", hold=True)
+        repost = feed.repost("ada", feed.publish("bob", text="theirs").id)
+        few, many = feed.lists.create("ada", "few"), feed.lists.create("ada", "many")
+        feed.lists.add("ada", few.id, ["cat"])
+        feed.lists.add("ada", many.id, ["cat", "dan"])
+        comment = feed.comment("ada", posts[1].id, text="and")
+
+        # when
+        found = of_user(feed, "ada")
+
+    # then
+    def met(kind: str, name: str = "id") -> list[str]:
+        return sorted(line[name] for line in of(found, kind))
+
+    everything = [post.id for post in (*posts, *drafts, held, repost)]
+    assert met("post") == sorted(map(str, everything))
+    assert met("media", "post_id") == sorted(str(post.id) for post in posts)
+    assert met("revision", "post_id") == sorted(str(post.id) for post in posts[:20])
+    assert met("list") == sorted([str(few.id), str(many.id)])
+    assert met("comment") == [str(comment.id)]
+    on_lists = [(line["from"], line["key"]) for line in of(found, "relation") if line["kind"] == "lists"]
+    assert sorted(on_lists) == sorted([(str(few.id), "cat"), (str(many.id), "cat"), (str(many.id), "dan")])
+    assert [line["type"] for line in found] == sorted(
+        (line["type"] for line in found),
+        key=["user", "list", "relation", "post", "media", "revision", "comment"].index,
+    )
+
+
+def test_what_is_published_while_it_is_exported_is_in_it_once(backend_url: str) -> None:
+    # given
+    with opened(backend_url, clock=ManualClock(START)) as feed:
+        feed.publish("ada", text="first")
+        draft = feed.drafts.save("ada", text="second")
+
+        class Reading(io.StringIO):
+            """Publishes the draft as soon as it was written."""
+
+            def write(self, text: str, /) -> int:
+                if '"second"' in text:
+                    feed.drafts.publish("ada", draft.id)
+                return super().write(text)
+
+        # when
+        file = Reading()
+        feed.export_user("ada", file)
+
+    # then
+    assert [line["text"] for line in of(lines(file.getvalue()), "post")] == ["second", "first"]
+
+
+def test_a_persons_export_looks_at_what_is_theirs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every statement is a step of an index, in order, however much there is of others."""
+    plans: list[str] = []
+    execute = Prepared._execute
+
+    def explaining(self: Any, tx: Any, method: str, bound: Any) -> Any:
+        plan = tx.cursor().execute(f"EXPLAIN QUERY PLAN {self._sql}", bound).fetchall()
+        plans.extend(step for *_, step in plan)
+        return execute(self, tx, method, bound)
+
+    with opened("memory://") as feed:
+        feed.publish("ada", text="one", media=[{"url": "https://x/1"}])
+        feed.edit("ada", feed.drafts.publish("ada", feed.drafts.save("ada", text="x").id).id, text="two")
+        feed.lists.add("ada", feed.lists.create("ada", "few").id, ["cat"])
+        feed.drain()
+        monkeypatch.setattr(Prepared, "_execute", explaining)
+        of_user(feed, "ada")
+    small = ("_rows", "feedkit_meta", "feedkit_consumers", "kinds_", "SCAN one")
+    assert not [step for step in plans if "SCAN" in step and not any(name in step for name in small)]
+    assert [step for step in plans if "by_author_id_id" in step]
 
 
 def test_nobody_who_was_never_met_has_an_export(tmp_path: Path) -> None:

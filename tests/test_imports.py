@@ -129,11 +129,60 @@ def test_rows_stream_in_chunks_and_can_be_gone_on_with(feed: Feed[str]) -> None:
         feed.imports.follows(rows(), chunk=10, progress=stop)
 
     # then
-    assert seen == [(10, 10), (20, 20)], "no more rows are held than one chunk"
+    in_step, one_ahead = [(10, 10), (20, 20)], [(10, 20), (20, 25)]
+    assert seen in (in_step, one_ahead), "no more rows are held than one chunk, and one that is being written"
     assert counts(feed, "ada")[0] == 20
     done = feed.imports.follows(rows(), chunk=10, start=20)
     assert (done.rows, done.added, done.unchanged) == (25, 5, 0)
     assert counts(feed, "ada")[0] == 25
+
+
+@pytest.mark.parametrize("broken", [OSError("the host's cursor is gone"), "bob"], ids=["source", "row"])
+def test_what_broke_off_is_told_up_to_the_last_chunk_that_stays(feed: Feed[str], broken: Any) -> None:
+    def rows() -> Iterator[Any]:
+        yield from (("bob", f"author {nth}") for nth in range(24))
+        if isinstance(broken, Exception):
+            raise broken
+        yield broken
+
+    told: list[int] = []
+    with pytest.raises((OSError, InvalidArgument), match=r"cursor|rows\[24\]"):
+        feed.imports.follows(rows(), chunk=10, progress=lambda report: told.append(report.rows))
+    assert told == [10, 20]
+    assert counts(feed, "bob")[1] == 20, "nothing of the last chunk"
+
+
+def test_every_string_is_data(feed: Feed[str]) -> None:
+    odd = [
+        "\\N",
+        "\\",
+        "a\tb",
+        "a\nb\r",
+        "NULL",
+        '{"a","b"}',
+        "'",
+        '"',
+        ",",
+        "\\x00",
+        "\x01\x1f",
+        "\u2028",
+        "\U0001f600",
+    ]
+    rows = [
+        {**post(f"who {one}", one, days=nth), "media": [{"url": "https://x.example", "alt_text": one}]}
+        for nth, one in enumerate(odd)
+    ]
+    feed.imports.posts([{**row, "extra": {"of": row["ref"]}, "fallback": row["ref"]} for row in rows])
+    feed.imports.users([{"key": f"who {one}", "display_name": one} for one in odd])
+
+    found = {ref: item.post for ref, item in feed.posts.by_ref(None, odd).items()}
+    assert {ref: (one.text, one.extra["of"], one.fallback) for ref, one in found.items()} == {
+        one: (one, one, one) for one in odd
+    }
+    assert {ref: one.media[0].alt_text for ref, one in found.items()} == {one: one for one in odd}
+    names = {user.display_name for user in feed.users.get([f"who {one}" for one in odd]).values()}
+    assert names == set(odd)
+    assert feed.imports.posts(rows).unchanged == len(odd)
 
 
 # users

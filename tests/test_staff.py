@@ -106,6 +106,77 @@ def test_every_call_is_written_down(feed: feedkit.Feed[str]) -> None:
     ]
 
 
+# the audit
+
+
+def test_the_audit_is_read_page_by_page_the_newest_first(feed: feedkit.Feed[str], clock: ManualClock) -> None:
+    # given
+    post, other = feed.publish("ada", text="one"), feed.publish("ada", text="two")
+    eve(feed, "report 1").remove(post.id)
+    clock.advance(hours=1)
+    feed.staff("kim", reason="appeal").restore(post.id)
+    eve(feed).remove(other.id)
+    eve(feed).suspend("ada")
+    eve(feed).profile("ada")
+
+    # when
+    def walked(**of: Any) -> list[Any]:
+        page = feed.staff("lee", reason="review").audit(limit=2, **of)
+        found = list(page)
+        while page.next_cursor is not None:
+            assert len(page) == 2
+            page = feed.staff("lee", reason="review").audit(limit=2, cursor=page.next_cursor, **of)
+            found += page
+        return [entry for entry in found if entry.staff != "lee"]
+
+    # then
+    acts = walked()
+    assert [entry.action for entry in acts] == ["profile", "suspend", "remove", "restore", "remove"]
+    assert [entry.action for entry in walked(post_id=str(post.id))] == ["restore", "remove"]
+    assert [entry.action for entry in walked(user="ada")] == ["profile", "suspend"]
+    assert [entry.post_id for entry in acts] == [None, None, other.id, post.id, post.id]
+    assert [entry.user and entry.user.key for entry in acts] == ["ada", "ada", None, None, None]
+    removed, restored = acts[-1], acts[-2]
+    assert (removed.staff, removed.reason, removed.at) == ("eve, moderator 7", "report 1", START)
+    assert (restored.staff, restored.reason, restored.at) == ("kim", "appeal", START + HOUR)
+    assert restored.to_dict() == {
+        "id": str(restored.id),
+        "staff": "kim",
+        "action": "restore",
+        "reason": "appeal",
+        "at": "2026-01-01T01:00:00.000Z",
+        "post_id": str(post.id),
+        "user": None,
+    }
+
+
+def test_who_reads_the_audit_stands_in_it(feed: feedkit.Feed[str]) -> None:
+    post = feed.publish("ada", text="one")
+    assert [entry.action for entry in eve(feed).audit()] == ["audit"]
+    assert [entry.action for entry in eve(feed).audit(post_id=post.id)] == ["audit"]
+    assert [entry.action for entry in eve(feed).audit(user="ada")] == ["user_audit"]
+    whole = eve(feed).audit()
+    assert len(whole) == 4
+    assert [entry.post_id for entry in whole] == [None, None, post.id, None]
+
+
+def test_what_is_asked_of_the_audit_is_checked(feed: feedkit.Feed[str]) -> None:
+    post = feed.publish("ada", text="one")
+    for _ in range(2):
+        eve(feed).post(post.id)
+    cursor = eve(feed).audit(limit=1).next_cursor
+    with pytest.raises(InvalidArgument, match="together"):
+        eve(feed).audit(post_id=post.id, user="ada")
+    with pytest.raises(NotFound):
+        eve(feed).audit(user="nobody")
+    with pytest.raises(InvalidArgument):
+        eve(feed).audit(limit=0)
+    with pytest.raises(InvalidCursor):
+        eve(feed).audit(post_id=post.id, cursor=cursor)
+    with pytest.raises(InvalidCursor):
+        feed.profile(None, "ada", cursor=cursor)
+
+
 def test_looking_is_written_down_also_where_there_is_nothing(feed: feedkit.Feed[str]) -> None:
     draft = feed.drafts.save("ada", text="private")
     for call in (eve(feed).post, eve(feed).revisions):

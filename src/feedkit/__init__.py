@@ -32,6 +32,8 @@ from feedkit.errors import (
 from feedkit.fanout.policy import FanoutPolicy, Hybrid, PullAll, PushAll
 from feedkit.model import (
     Audience,
+    AuditEntry,
+    AuditPage,
     CheckReport,
     Comment,
     CommentItem,
@@ -68,6 +70,8 @@ __version__ = version("feedkit")
 
 __all__ = [
     "Audience",
+    "AuditEntry",
+    "AuditPage",
     "CheckReport",
     "Clock",
     "Closed",

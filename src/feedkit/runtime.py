@@ -17,6 +17,7 @@ from feedkit.log.counters import Counters
 from feedkit.log.tail import Tail
 from feedkit.log.worker import Worker, WorkerThread
 from feedkit.model import DrainResult, Key
+from feedkit.reading.audit import Audit
 from feedkit.reading.check import Check
 from feedkit.reading.comments import CommentReader
 from feedkit.reading.engagement import Reactions
@@ -265,6 +266,7 @@ class Runtime(Generic[Key]):
         )
         self.media_posts = MediaPosts(reader, self.readthrough, truth)
         self.own_posts = OwnPosts(truth, cursors)
+        self.audit = Audit(truth, self.readthrough, cursors)
         self.exporter = Exporter(truth, self.readthrough, hydrator, clock)
         self.explainer = Explainer(
             truth, self.readthrough, self.home, hydrator, self.inboxes, self.outboxes, settings, clock

@@ -268,7 +268,7 @@ class Settings:
         7 * _DAY_S, 0, 3650 * _DAY_S, "s", "How long an author stays listed as pulled after pushing resumed."
     )
     import_chunk: int = _whole(
-        20_000, 1, 1_000_000, "rows", "Rows that one transaction of an import or of reconciling handles."
+        50_000, 1, 1_000_000, "rows", "Rows that one transaction of an import or of reconciling handles."
     )
 
     # truth

@@ -60,6 +60,7 @@ def test_posts_of_a_csv_file_have_their_media_as_json() -> None:
     [
         ("f.csv", "follows", ["a,b", "x,y"], "follower, followee"),
         ("f.csv", "follows", ["follower,followee,at", "a,b,yesterday"], "2020-02-03T12:00:00Z"),
+        ("f.csv", "follows", ["follower,followee,at", "a,b,2020-02-03T12:00:00"], "with its zone"),
         ("p.jsonl", "posts", ["{"], "line 1 must be JSON"),
         ("p.jsonl", "posts", ["[]"], "line 1 must be a JSON object"),
         ("p.jsonl", "posts", ['{"author": "a", "ref": "1", "text": "x"}'], "rows[0]"),

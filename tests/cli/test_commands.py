@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -20,6 +21,8 @@ feed = feedkit.connect("sqlite:///hosted.db", namespace="app")
 def make_feed() -> None:
     return feedkit.connect("sqlite:///hosted.db", namespace="app")
 number = 7
+def wsgi(environ, start_response):
+    raise AssertionError("nobody calls it")
 """
 
 
@@ -57,6 +60,13 @@ def test_help_names_every_command() -> None:
 
     for command in ("migrate", "demo", "replay", "home", "profile", "thread", "drain", "check"):
         assert command in shown
+    assert run("-h").output == shown
+
+
+def test_the_version_is_said() -> None:
+    result = run("--version")
+
+    assert (result.exit_code, result.stdout) == (0, f"feedkit {feedkit.__version__}\n")
 
 
 def test_a_home_page_shows_authors_texts_replies_and_audiences(social: str) -> None:
@@ -108,7 +118,7 @@ def test_a_profile_shows_what_the_viewer_may_see(social: str) -> None:
     assert logged_out.exit_code == as_bob.exit_code == 0
     assert "For followers" not in logged_out.stdout
     assert "For followers" in as_bob.stdout
-    assert "1 followers" in as_bob.stdout
+    assert "1 follower," in as_bob.stdout
 
 
 def test_options_may_stand_before_the_command(social: str) -> None:
@@ -181,6 +191,7 @@ def test_a_hosts_own_feed_is_used(path: str, monkeypatch: pytest.MonkeyPatch) ->
     [
         ("hosts_module", "must look like"),
         ("hosts_module:number", "neither a Feed"),
+        ("hosts_module:wsgi", "neither a Feed"),
         ("hosts_module:absent", "cannot be found"),
         ("no_such_module:feed", "cannot be found"),
     ],
@@ -209,9 +220,57 @@ def test_keys_of_another_type_are_understood() -> None:
         feed.publish(41, text="By number")
 
     assert "By number" in run("home", "41", "--db", "sqlite:///numbers.db", "--key", "int").stdout
-    assert run("home", "41", "--db", "sqlite:///numbers.db").exit_code == 1
+    assert run("home", "41", "--db", "sqlite:///numbers.db", "--key", "str").exit_code == 1
     refused = run("home", "ada", "--db", "sqlite:///numbers.db", "--key", "int")
     assert (refused.exit_code, len(refused.stderr.splitlines())) == (1, 1)
+
+
+@pytest.mark.parametrize("user", ["ada", 41, UUID(int=7)])
+def test_keys_are_of_the_type_that_the_database_has(user: Any) -> None:
+    with feedkit.connect("sqlite:///social.db", key=type(user)) as feed:
+        feed.publish(user, text="By its own key")
+
+    assert "By its own key" in run("home", str(user), "--db", "sqlite:///social.db").stdout
+    assert run("migrate", "--db", "sqlite:///social.db").exit_code == 0
+    assert run("check", "--db", "sqlite:///social.db").exit_code == 0
+
+
+def test_a_key_type_may_be_chosen_when_the_tables_are_made() -> None:
+    assert run("migrate", "--db", "sqlite:///new.db", "--key", "uuid").exit_code == 0
+
+    refused = run("home", "ada", "--db", "sqlite:///new.db")
+    assert "KEY must be UUID" in refused.stderr
+    assert "'ada'" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgresql+psycopg://ada:secret@127.0.0.1:1/app", "Connection refused"),
+        ("sqlite:///absent/app.db", "unable to open database file"),
+    ],
+)
+def test_a_database_out_of_reach_says_why(url: str, reason: str) -> None:
+    result = run("migrate", "--db", url)
+
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+    assert "could not be reached" in result.stderr
+    assert reason in result.stderr
+    assert "secret" not in result.stderr
+
+
+def test_another_kind_of_database_is_refused_by_its_name() -> None:
+    result = run("migrate", "--db", "mysql://ada:secret@db/app")
+
+    assert (result.exit_code, "postgresql+psycopg://" in result.stderr) == (1, True)
+    assert "secret" not in result.stderr
+    assert "not installed" not in result.stderr
+
+
+def test_a_profile_counts_one_follower_as_one(social: str) -> None:
+    assert "4 posts, 1 follower, 0 following" in " ".join(
+        run("profile", "ada", "--db", social).stdout.split()
+    )
 
 
 def test_the_module_runs_as_the_command(social: str) -> None:

@@ -98,3 +98,10 @@ def test_export_writes_lines(social: str) -> None:
     printed = run("export", "-", "--user", "bob", "--db", social).stdout
     assert [json.loads(line)["type"] for line in printed.splitlines()] == ["feedkit", "user", "relation"]
     assert run("export", "x", "--user", "nobody", "--db", social).exit_code == 1
+
+
+def test_a_file_that_cannot_be_written_is_one_line(social: str) -> None:
+    result = run("export", "absent/all.jsonl", "--db", social)
+
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+    assert "absent/all.jsonl cannot be written: No such file or directory" in result.stderr

@@ -1,13 +1,15 @@
 """`feedkit.django` in a real site: its own tests, and a suite of ours, under Django's test runner."""
 
 import json
+import re
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
 from tests.hosts.django_databases import database
-from tests.hosts.run_site import manage
+from tests.hosts.run_site import SITE, SUITE, manage
 
 KINDS = ["sqlite in memory", "sqlite file", "postgres", "postgres, pooled", "postgres, persistent"]
 
@@ -32,21 +34,25 @@ def migrated(settings: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-def test_the_tests_of_the_site_pass(settings: dict[str, Any]) -> None:
-    run = manage("test", "social", database=settings)
+def assert_passed(source: Path, run: CompletedProcess[str]) -> None:
+    """Django's runner was content, and none of the tests in this file was overlooked."""
     assert run.returncode == 0, run.stderr
-    assert "Ran 4 tests" in run.stderr
+    written = set(re.findall(r"^    def (test_\w+)", source.read_text(encoding="utf-8"), re.MULTILINE))
+    assert written
+    assert written == set(re.findall(r"^(test_\w+) \(", run.stderr, re.MULTILINE))
+
+
+def test_the_tests_of_the_site_pass(settings: dict[str, Any]) -> None:
+    assert_passed(SITE / "social" / "tests.py", manage("test", "social", "-v", "2", database=settings))
 
 
 def test_our_suite_passes_under_its_runner(settings: dict[str, Any]) -> None:
-    run = manage("test", "test_hosted", database=settings)
-    assert run.returncode == 0, run.stderr
-    assert "OK" in run.stderr
+    assert_passed(SUITE / "test_hosted.py", manage("test", "test_hosted", "-v", "2", database=settings))
 
 
 def test_our_suite_passes_in_parallel(settings: dict[str, Any]) -> None:
-    run = manage("test", "test_hosted", "--parallel", "2", database=settings)
-    assert run.returncode == 0, run.stderr
+    run = manage("test", "test_hosted", "-v", "2", "--parallel", "2", database=settings)
+    assert_passed(SUITE / "test_hosted.py", run)
 
 
 def test_migrate_makes_the_tables(migrated: dict[str, Any]) -> None:

@@ -83,7 +83,7 @@ def test_defaults_never_change_by_accident() -> None:
         "event_retention_s": 86_400,
         "prune_every": 10_000,
         "pull_grace_s": 604_800,
-        "import_chunk": 20_000,
+        "import_chunk": 50_000,
         "lease_ms": 3_600_000,
         "busy_timeout_ms": 5000,
         "retries": 5,

@@ -38,7 +38,7 @@ Chunk = Annotated[
 
 def import_(
     context: typer.Context,
-    kind: Annotated[Kind, typer.Argument(help="What the rows are.")],
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help="What the rows are.")],
     path: Annotated[Path, _FILE],
     *,
     chunk: Chunk = None,
@@ -51,8 +51,11 @@ def import_(
 ) -> None:
     """Import users, follows or posts, each at its own time. To import the same again changes nothing.
 
-    Users have the columns key, handle, display_name, time_zone, private and created_at; follows follower, followee
-    and at; posts author, ref, at, text, audience, reply_to_ref and whatever else publish takes.
+    Columns of users: key, handle, display_name, time_zone, private, created_at.
+
+    Columns of follows: follower, followee, at.
+
+    Columns of posts: author, ref, at, text, audience, reply_to_ref, and whatever else publish takes.
     """
     out = Output(as_json=as_json)
     with opened(target(context, db, feed, namespace, key), create=True) as found:
@@ -114,6 +117,7 @@ def reconcile(
                 chunk=chunk,
                 progress=settled,
             )
+            bar.update(task, completed=report.pairs)
     _show(out, report)
     out.result(report.to_dict())
 

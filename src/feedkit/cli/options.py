@@ -1,6 +1,7 @@
 """The options that commands share, and the feed that they lead to."""
 
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ import typer
 
 import feedkit
 from feedkit import Feed
-from feedkit.errors import ConfigurationError, InvalidArgument
+from feedkit.errors import ConfigurationError, InvalidArgument, SchemaMissing
+from feedkit.errors import shown as outside
+from feedkit.storage.sql.truth import SqlTruth
 
 DEFAULT_DB = "sqlite:///feedkit.db"
 DB_VARIABLE = "FEEDKIT_DB"
@@ -37,7 +40,10 @@ Namespace = Annotated[
 KeyType = Annotated[
     str | None,
     typer.Option(
-        "--key", metavar="str|int|uuid", help="The type of user keys, with --db.", show_default="str"
+        "--key",
+        metavar="str|int|uuid",
+        help="The type of user keys, with --db.",
+        show_default="as the database has it, else str",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
@@ -86,9 +92,7 @@ def opened(chosen: Target, *, create: bool = False) -> Iterator[Feed[Any]]:
         return
     if not create:
         _refuse_absent(chosen.url)
-    with feedkit.connect(
-        chosen.url, key=_key_type(chosen.key), namespace=chosen.namespace or "feedkit"
-    ) as feed:
+    with feedkit.connect(chosen.url, key=_key_type(chosen), namespace=chosen.namespace or "feedkit") as feed:
         yield feed
 
 
@@ -99,11 +103,21 @@ def _imported(path: str) -> Iterator[Feed[Any]]:
     if isinstance(found, Feed):
         yield found
         return
-    made = found() if callable(found) else found
+    made = found() if _takes_nothing(found) else found
     if not isinstance(made, Feed):
-        raise ConfigurationError(f"--feed {path} is neither a Feed nor a function that makes one")
+        raise ConfigurationError(
+            f"--feed {path} is neither a Feed nor a function that makes one of no arguments"
+        )
     with made:
         yield made
+
+
+def _takes_nothing(found: Any) -> bool:
+    try:
+        inspect.signature(found).bind()
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _attribute(path: str) -> Any:
@@ -143,10 +157,24 @@ def _refuse_absent(url: str) -> None:
         )
 
 
-def _key_type(name: str | None) -> Any:
-    if name is not None and name not in _KEY_TYPES:
+def _key_type(chosen: Target) -> Any:
+    if chosen.key is None:
+        return _key_type_of_database(chosen)
+    if chosen.key not in _KEY_TYPES:
         raise ConfigurationError("--key must be str, int or uuid")
-    return _KEY_TYPES[name or "str"]
+    return _KEY_TYPES[chosen.key]
+
+
+def _key_type_of_database(chosen: Target) -> Any:
+    """What its users are named by, or str where there are no tables yet."""
+    wiring = feedkit.connect(chosen.url, namespace=chosen.namespace or "feedkit").wiring
+    truth = SqlTruth(wiring.target, wiring.namespace, wiring.settings)
+    try:
+        return _KEY_TYPES[truth.read(truth.install.facts)["key_type"].lower()]
+    except SchemaMissing:
+        return str
+    finally:
+        truth.close()
 
 
 def _values(chosen: Target) -> tuple[str | None, ...]:
@@ -159,4 +187,5 @@ def key_of(feed: Feed[Any], text: str) -> Any:
     try:
         return key_type(text)
     except ValueError as exc:
-        raise InvalidArgument(f"KEY must be {key_type.__name__}, the key type of this feed") from exc
+        message = f"KEY must be {key_type.__name__}, the key type of this feed; got {outside(text)}"
+        raise InvalidArgument(message) from exc

@@ -34,7 +34,8 @@ def profile_page(feed: Feed[Any], viewer: Any, page: ProfilePage[Any], now: date
     counts = page.counts
     title = Text.assemble(
         (name(page.user), "bold"),
-        (f"  {counts.posts:,} posts, {counts.followers:,} followers, {counts.following:,} following", "dim"),
+        (f"  {_many(counts.posts, 'post')}, {_many(counts.followers, 'follower')}, ", "dim"),
+        (f"{counts.following:,} following", "dim"),
     )
     return Group(_head(title), *_lines(feed, viewer, page, now))
 
@@ -61,6 +62,10 @@ def ago(moment: datetime, now: datetime) -> str:
         if passed >= unit:
             return f"{passed // unit} {short} ago"
     return "just now"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _head(title: Text) -> RenderableType:

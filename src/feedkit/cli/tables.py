@@ -3,11 +3,12 @@
 import csv
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from feedkit.errors import ConfigurationError, InvalidArgument
+from feedkit.errors import ConfigurationError, InvalidArgument, shown
 
 Row = Mapping[str, Any]
 _JSON_LINES = (".jsonl", ".ndjson")
@@ -88,11 +89,12 @@ def _with_moments(row: Row, name: str) -> dict[str, Any]:
 
 def moment(name: str, text: str) -> datetime:
     """An instant in ISO 8601, with its zone."""
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError as error:
-        message = f"{name} must be a time with its zone, such as 2020-02-03T12:00:00Z"
-        raise InvalidArgument(message, argument=name) from error
+    with suppress(ValueError):
+        when = datetime.fromisoformat(text)
+        if when.tzinfo is not None:
+            return when
+    message = f"{name} must be a time with its zone, such as 2020-02-03T12:00:00Z; got {shown(text)}"
+    raise InvalidArgument(message, argument=name)
 
 
 def _yes_or_no(text: str) -> bool:

@@ -1,6 +1,8 @@
 """`feedkit migrate`, `feedkit drop`, `feedkit export`, `feedkit drain` and `feedkit check`."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +11,7 @@ from rich.table import Table
 
 from feedkit.cli.options import Db, FeedPath, Json, KeyType, Namespace, key_of, opened, shown, target
 from feedkit.cli.output import Output
+from feedkit.errors import ConfigurationError
 from feedkit.model import CheckReport
 
 
@@ -71,10 +74,19 @@ def export(
     """Write everything, or what one person made, as JSON lines."""
     out = Output(as_json=True)
     where = sys.stdout if str(to) == "-" else to
-    with opened(target(context, db, feed, namespace, key)) as found:
+    with opened(target(context, db, feed, namespace, key)) as found, _told(to):
         written = found.export(where) if user is None else found.export_user(key_of(found, user), where)
     said = ", ".join(f"{count:,} {name}" for name, count in written.items())
     out.console.print(f"[green]Written:[/] {said or 'nothing'}")
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What the system says of a file, as an error of one line."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def drain(

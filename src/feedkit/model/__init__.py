@@ -39,6 +39,7 @@ from feedkit.model.people import (
 )
 from feedkit.model.posts import Comment, Counts, Entity, Media, Own, Post, Revision, rfc3339
 from feedkit.model.reports import CheckReport, DrainResult, ImportReport, ReconcileReport
+from feedkit.model.staff import AuditEntry, AuditPage
 
 __all__ = [
     "ACTIVE",
@@ -53,6 +54,8 @@ __all__ = [
     "REQUESTED",
     "Assoc",
     "Audience",
+    "AuditEntry",
+    "AuditPage",
     "CheckReport",
     "Comment",
     "CommentItem",

@@ -3,8 +3,9 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Protocol
 
@@ -12,6 +13,8 @@ import attrs
 
 from feedkit.clock import Clock, from_ms
 from feedkit.errors import InvalidArgument
+from feedkit.ids import MAX_ID
+from feedkit.idset import single
 from feedkit.model import Assoc, Key, rfc3339
 from feedkit.reading.hydrate import Hydrator
 from feedkit.storage.base import REACTED, Truth
@@ -73,19 +76,44 @@ class Exporter(Generic[Key]):
 
     def _lines_of_all(self) -> Iterator[dict[str, Any]]:
         for noun in self.truth.export.nouns:
-            for rows in self._chunks(noun, None):
+            for rows in self._chunks(partial(self.truth.export.after, noun=noun)):
                 if noun == "relation":
                     yield from (_relation(row) for row in rows if _is_done(row["kind"]))
                 else:
                     yield from self._content(noun, rows)
 
     def _lines_of(self, user_id: int) -> Iterator[dict[str, Any]]:
-        for noun in self.truth.export.nouns:
-            for rows in self._chunks(noun, user_id):
-                if noun == "relation":
-                    yield from self._relations_of(user_id, rows)
-                else:
+        before = self._behind_all(user_id)
+        for rows in self._part("user", user_id, before):
+            yield from self._content("user", rows)
+        lists: list[int] = []
+        for rows in self._part("list", user_id, before):
+            lists += [row["id"] for row in rows]
+            yield from self._content("list", rows)
+        for one in (user_id, *lists):
+            for rows in self._part("relation", one, before):
+                yield from self._relations_of(user_id, rows)
+        for rows in self._posts_of(user_id, before):
+            yield from self._content("post", rows)
+        for noun in ("media", "revision"):
+            for posts in self._posts_of(user_id, before):
+                for rows in self._part(noun, [post["id"] for post in posts], before):
                     yield from self._content(noun, rows)
+        for rows in self._part("comment", user_id, before):
+            yield from self._content("comment", rows)
+
+    def _behind_all(self, user_id: int) -> int:
+        """A position that everything is below that they have published by now."""
+        recent, author = self.truth.posts.recent, single(user_id)
+        newest = self.truth.read(
+            lambda tx: recent(tx, author, before=MAX_ID, floor=0, limit=1, viewer_id=user_id)
+        )
+        return int(newest.positions[0]) + 1 if len(newest) else 0
+
+    def _posts_of(self, user_id: int, before: int) -> Iterator[list[Row]]:
+        """All that somebody wrote. What they publish meanwhile was met as a draft, and lies above `before`."""
+        for part in ("draft", "withdrawn", "standing"):
+            yield from self._part(part, user_id, before)
 
     def _content(self, noun: str, rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
         people = self.readthrough.users([row["id"] for row in rows]) if noun == "user" else {}
@@ -118,12 +146,13 @@ class Exporter(Generic[Key]):
         items = self.hydrator.items(posts, viewer, Surface.POST)
         return {post.id: item.to_dict() for post, item in zip(posts, items, strict=True) if item is not None}
 
-    def _chunks(self, noun: str, user_id: int | None) -> Iterator[list[Row]]:
+    def _part(self, part: str, whose: int | Sequence[int], before: int) -> Iterator[list[Row]]:
+        return self._chunks(partial(self.truth.export.part_after, part=part, whose=whose, before=before))
+
+    def _chunks(self, after: Callable[..., list[Row]]) -> Iterator[list[Row]]:
         last: Row | None = None
         while True:
-            rows = self.truth.read(
-                lambda tx, last=last: self.truth.export.after(tx, noun, last, _AT_ONCE, user_id=user_id)  # type: ignore[misc]
-            )
+            rows = self.truth.read(partial(after, last=last, limit=_AT_ONCE))
             yield rows
             if len(rows) < _AT_ONCE:
                 return

@@ -1,14 +1,14 @@
 """The contract of reading and writing many rows at once, as columns: for imports and for reconciling."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol, TypedDict
 
 import attrs
 import numpy as np
 from numpy.typing import NDArray
 
 from feedkit.idset import Ids
-from feedkit.model import Assoc, Count, Entity, Media, PostStatus
+from feedkit.model import Assoc, Audience, Count, Entity, Media
 
 Tx = Any
 """As in `feedkit.storage.base`."""
@@ -34,6 +34,9 @@ class Links:
 
     def sorted(self) -> "Links":
         """In the order of the table, which spares its indexes most of the way."""
+        ahead = np.diff(self.id1)
+        if np.all((ahead > 0) | ((ahead == 0) & (np.diff(self.id2) >= 0))):
+            return self
         return self[np.lexsort((self.id2, self.id1))]
 
     def distinct(self) -> "Links":
@@ -61,28 +64,31 @@ class NewUser:
     private: int = 0
 
 
-class NewPost(NamedTuple):
-    """A post to be stored, published. Its fields are the columns; what is not among them has no value yet.
+class Further(TypedDict, total=False):
+    """What a new post may have beside what all have."""
 
-    A plain tuple, since very many are made, and most are handed to the database as they are.
-    """
-
-    id: int
-    position: int
-    author_id: int
-    created_at: int
-    published_at: int
-    ref: str
-    text: str
-    extra: str
     kind: str
     schema_version: int
-    audience: str
-    reply_to: int | None
+    extra: str
+    audience: Audience
     fallback: str | None
-    entities: tuple[Entity, ...] | None
-    media_count: int
-    status: str = PostStatus.PUBLISHED.value
+    entities: tuple[Entity, ...]
+    media: tuple[Media, ...]
+
+
+@attrs.frozen(slots=True, eq=False)
+class NewPosts:
+    """Published posts to be stored, as columns: very many are made, and most have nothing else."""
+
+    positions: Sequence[int]
+    """The ids as well."""
+    author_ids: Sequence[int]
+    times: Sequence[int]
+    refs: Sequence[str]
+    texts: Sequence[str]
+    reply_to: Sequence[int | None]
+    further: Mapping[int, Further]
+    """By the place of a post in the columns."""
 
 
 class BulkStore(Protocol):
@@ -141,8 +147,8 @@ class BulkStore(Protocol):
     def existing_posts(self, tx: Tx, post_ids: Sequence[int]) -> list[int]:
         """Which of these posts are there, deleted ones included, and no reposts."""
 
-    def insert_posts(self, tx: Tx, posts: Sequence[NewPost], media: Mapping[int, Sequence[Media]]) -> None:
-        """Store posts, and by their ids the media of those that have any."""
+    def insert_posts(self, tx: Tx, posts: NewPosts) -> None:
+        """Store posts and their media."""
 
     def insert_tags(self, tx: Tx, rows: Sequence[tuple[str, int, int]]) -> None:
         """Put posts under tags: (tag in its canonical form, position, author id)."""

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Generic, cast
+from typing import Any, Generic, cast
 from uuid import UUID
 
 from feedkit.clock import Clock
@@ -60,6 +60,12 @@ class Directory(Generic[Key]):
     def stored(self, key: Key, argument: str) -> bytes | int:
         """One key as truth stores it. Raises like `checked`."""
         return self._stored(key, argument)
+
+    def stored_many(self, keys: Sequence[Any], argument: str) -> list[bytes] | list[int]:
+        """As `stored`, for each of many at once; which of them an error is about it does not tell."""
+        if self._type is UUID and {*map(type, keys)} <= {UUID}:
+            return [key.bytes for key in keys]
+        return cast(list[bytes], [self._stored(key, argument) for key in keys])
 
     def host_key(self, stored: bytes | int) -> Key:
         """The host's key of what truth stores."""

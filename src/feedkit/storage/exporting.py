@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -22,7 +22,15 @@ class ExportStore(Protocol):
     nouns: tuple[str, ...]
     """What there is to walk over, in the order in which an import would need it."""
 
-    def after(
-        self, tx: Tx, noun: str, last: Row | None, limit: int, *, user_id: int | None = None
+    def after(self, tx: Tx, noun: str, last: Row | None, limit: int) -> list[Row]:
+        """The next rows behind the last one that was met, of everybody."""
+
+    def part_after(
+        self, tx: Tx, part: str, whose: int | Sequence[int], last: Row | None, limit: int, *, before: int
     ) -> list[Row]:
-        """The next rows behind the last one that was met, of everybody, or of what this user made."""
+        """As `after`, of one part of what a person made, however much there is of others.
+
+        `whose` is a user for `user`, `list`, `draft`, `withdrawn`, `standing` and `comment`; a user or a list for
+        `relation`; posts for `media` and `revision`. The three parts of posts are all that the user wrote, but for
+        what was published at a position of `before` or above.
+        """

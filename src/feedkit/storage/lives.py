@@ -1,7 +1,7 @@
 """The contracts of what happens to posts after they were written: changes, drafts, schedules, and journals."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from feedkit.model import Post, Revision
 
@@ -63,6 +63,25 @@ class MediaStore(Protocol):
         """Change the first `limit` posts above `after` that show this URL; their ids, ascending."""
 
 
+_ON_USERS = frozenset(("profile", "suspend", "reinstate", "user_audit"))
+
+
+class Act(NamedTuple):
+    """One act of staff; `at` in Unix milliseconds. `object_id` is 0 where it concerns nothing in particular."""
+
+    id: int
+    staff: str
+    action: str
+    object_id: int
+    reason: str
+    at: int
+
+    @property
+    def is_on_user(self) -> bool:
+        """Whether `object_id` is a user; else it is a post."""
+        return self.action in _ON_USERS
+
+
 class JournalStore(Protocol):
     """What was asked for under which key, and what staff did."""
 
@@ -78,5 +97,8 @@ class JournalStore(Protocol):
     def prune_keys(self, tx: Tx, before_ms: int, limit: int) -> int:
         """Forget the oldest keys that were taken before that moment; how many."""
 
-    def audit(self, tx: Tx, row: Mapping[str, Any]) -> None:
-        """Note an act of staff: id, staff, action, object_id, reason, at."""
+    def audit(self, tx: Tx, act: Act) -> None:
+        """Note an act of staff; the same one again changes nothing."""
+
+    def acts(self, tx: Tx, object_id: int | None, before: int, limit: int) -> list[Act]:
+        """The newest acts with ids below `before`, on one object or (None) on any, the newest first."""

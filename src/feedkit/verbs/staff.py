@@ -5,12 +5,15 @@ from datetime import datetime
 from typing import Any
 
 from feedkit.errors import InvalidArgument, NotFound
-from feedkit.model import Item, Key, Post, ProfilePage, Revision, User
+from feedkit.model import AuditPage, Item, Key, Post, ProfilePage, Revision, User
 from feedkit.runtime import Runtime
 from feedkit.storage.base import Tx
 from feedkit.verbs.base import Noun
 from feedkit.writing.checks import checked_id, checked_moment, checked_text
 from feedkit.writing.staff import Errand
+
+_NOTHING = 0
+"""The id of what an act concerns that concerns nothing in particular."""
 
 
 class Staff(Noun[Key]):
@@ -53,13 +56,36 @@ class Staff(Noun[Key]):
             InvalidCursor: the cursor was not made for this page.
         """
         runtime, size = self._runtime(), self._page_limit(limit)
-        user_id = runtime.directory.find(user, "user")
-        if user_id is None:
-            raise NotFound("user names nobody whom feedkit has met", argument="user")
+        user_id = self._met(user)
         self._look("profile", user_id)
         return runtime.profile.for_staff(
             user_id, user, runtime.directory.viewer_tag(user), cursor=cursor, limit=size
         )
+
+    def audit(
+        self,
+        *,
+        post_id: int | str | None = None,
+        user: Key | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> AuditPage[Key]:
+        """A page of what staff did: all of it, or what was done to one post or one user. The newest first.
+
+        To read the audit is written down like all else, and stands in it.
+
+        Raises:
+            NotFound: feedkit has not met this user.
+            InvalidArgument: both a post and a user are given, or `limit` is not 1..`page_limit_max`.
+            InvalidCursor: the cursor was not made for this page.
+        """
+        runtime, size = self._runtime(), self._page_limit(limit)
+        if post_id is not None and user is not None:
+            raise InvalidArgument("user cannot be given together with post_id; pass one", argument="user")
+        wanted = None if post_id is None else checked_id("post_id", post_id)
+        user_id = None if user is None else self._met(user)
+        self._look("audit" if user is None else "user_audit", wanted or user_id or _NOTHING)
+        return runtime.audit.page(post_id=wanted, user_id=user_id, cursor=cursor, limit=size)
 
     def remove(self, post_id: int | str, *, connection: Any = None) -> Post:
         """Take a post away from everybody, its author included. Raises NotFound."""
@@ -96,6 +122,12 @@ class Staff(Noun[Key]):
 
     def _look(self, action: str, object_id: int) -> None:
         self._runtime().staff_writing.note(self._errand, action, object_id)
+
+    def _met(self, user: Key) -> int:
+        user_id = self._runtime().directory.find(user, "user")
+        if user_id is None:
+            raise NotFound("user names nobody whom feedkit has met", argument="user")
+        return user_id
 
     def _to_user(self, user: Key, connection: Any, act: Callable[[int, Tx | None], Any]) -> User[Key]:
         runtime = self._runtime()

@@ -1,15 +1,17 @@
 """Checks of single arguments. Each names the argument, the bound and the way out."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from feedkit.errors import InvalidArgument, LimitExceeded, shown
 from feedkit.ids import MAX_ID
 
 E = TypeVar("E", bound=StrEnum)
 _YEAR_S = 365 * 86_400
+_DAY_MS = 86_400_000
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -37,6 +39,20 @@ def checked_text(
         message = f"{name} holds a lone surrogate, which no encoding can store; remove it"
         raise InvalidArgument(message, argument=name) from error
     return str.__str__(text)
+
+
+def checked_texts(
+    name: str, texts: Sequence[object], at_most: int, setting: str | None = None, *, at_least: int = 0
+) -> list[str]:
+    """As `checked_text`, for each of many at once; which of them an error is about it does not tell."""
+    if {*map(type, texts)} == {str}:
+        plain = cast(list[str], list(texts))
+        lengths, everything = {*map(len, plain)}, "".join(plain)
+        if at_least <= min(lengths) and max(lengths) <= at_most and "\0" not in everything:
+            with suppress(UnicodeEncodeError):
+                everything.encode()
+                return plain
+    return [checked_text(name, text, at_most, setting, at_least=at_least) for text in texts]
 
 
 def _way_out(length: int, setting: str | None) -> str:
@@ -117,12 +133,16 @@ def check_length(name: str, actual: int, limit: int, unit: str, setting: str) ->
 
 def checked_moment(name: str, value: object) -> int:
     """Unix milliseconds of an aware datetime."""
-    try:
-        if isinstance(value, datetime):
-            return (value - _UNIX_EPOCH) // _MILLISECOND
-    except TypeError:  # a naive one
-        pass
-    message = f"{name} must be an aware datetime, such as datetime.now(UTC) + timedelta(hours=1)"
+    return checked_moments(name, (value,))[0]
+
+
+def checked_moments(name: str, values: Sequence[object]) -> list[int]:
+    """As `checked_moment`, for each of many at once."""
+    if all(issubclass(kind, datetime) for kind in {*map(type, values)}):
+        with suppress(TypeError):  # a naive one
+            spans = [cast(datetime, value) - _UNIX_EPOCH for value in values]
+            return [one.days * _DAY_MS + one.seconds * 1000 + one.microseconds // 1000 for one in spans]
+    message = f"{name} must be an aware datetime, such as datetime(2026, 1, 31, 12, tzinfo=UTC)"
     raise InvalidArgument(message, argument=name)
 
 

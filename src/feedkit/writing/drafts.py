@@ -74,6 +74,9 @@ _LEFT_OUT: Mapping[str, object] = {
 """What `publish` hands in for what was left out, where that is not None: there is nothing to check."""
 
 
+_MEDIUM = tuple(field.name for field in attrs.fields(Media))
+
+
 class Drafting:
     """Makes drafts under the bounds of the settings."""
 
@@ -131,7 +134,9 @@ class Drafting:
         if not isinstance(one, Media):
             message = f"{name} must be a feedkit.Media or a dict with a url, got {type(one).__name__}"
             raise InvalidArgument(message, argument=name)
-        return attrs.evolve(one, **self.media_fields(attrs.asdict(one), f"{name}."))
+        return attrs.evolve(
+            one, **self.media_fields({part: getattr(one, part) for part in _MEDIUM}, f"{name}.")
+        )
 
     def media_fields(self, given: Mapping[str, object], where: str = "") -> dict[str, Any]:
         """Fields of a medium, within their bounds. Raises like `draft`."""

@@ -9,6 +9,7 @@ from feedkit.clock import Clock
 from feedkit.errors import Conflict, InvalidArgument, NotFound
 from feedkit.model import Event, EventKind, Post, PostStatus, UserStatus
 from feedkit.storage.base import Truth, Tx, UserRow
+from feedkit.storage.lives import Act
 from feedkit.storage.minting import Minting
 from feedkit.writing.posts import PostWriting
 
@@ -111,18 +112,12 @@ class StaffWriting:
     def _act(
         self, errand: Errand, action: str, object_id: int, work: Callable[[Tx], T], host_tx: Tx | None
     ) -> T:
-        row = {
-            "id": self._minting.mint(host_tx),
-            "staff": errand.staff,
-            "action": action,
-            "object_id": object_id,
-            "reason": errand.reason,
-            "at": self._clock.now_ms(),
-        }
+        act_id, now_ms = self._minting.mint(host_tx), self._clock.now_ms()
+        act = Act(act_id, errand.staff, action, object_id, errand.reason, now_ms)
 
         def audited(tx: Tx) -> T:
             done = work(tx)
-            self._truth.journals.audit(tx, row)
+            self._truth.journals.audit(tx, act)
             return done
 
         return self._truth.write(audited, within=host_tx)

@@ -1,8 +1,12 @@
+import json
 import random
 import threading
 import uuid
+from io import StringIO
+from unittest.mock import patch
 
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.test import TestCase, TransactionTestCase, override_settings
 from social.models import Document, Follow, User
@@ -152,6 +156,44 @@ class Views(People):
         feed.publish(self.ada.pk, text="one")
         with self.assertNumQueries(0):
             feed.home(self.ada.pk)
+
+    def test_the_sites_own_follows_are_adopted(self):
+        Follow.objects.create(user=self.bob, target=self.ada)
+        feed.follow(self.ada.pk, self.bob.pk)
+
+        dry = self.reconciled("--dry-run")
+        self.assertEqual((dry["added"], dry["removed"]), (1, 1))
+        self.assertEqual(dry["sample_added"], [[str(self.bob.pk), str(self.ada.pk)]])
+        self.assertEqual(feed.followers(None, self.ada.pk).keys, [])
+
+        done = self.reconciled("--max-removals", "1")
+        self.assertEqual((done["added"], done["removed"], done["resume"]), (1, 1, None))
+        self.assertEqual(feed.followers(None, self.ada.pk).keys, [self.bob.pk])
+        self.assertEqual(feed.followers(None, self.bob.pk).keys, [])
+        self.assertEqual(self.reconciled()["unchanged"], 1)
+
+    def test_follows_of_many_are_read_in_the_order_of_their_keys(self):
+        people = User.objects.bulk_create(User(username=str(n)) for n in range(300))
+        Follow.objects.bulk_create(Follow(user=one, target=self.ada) for one in people)
+        paged = patch("feedkit.django.follow_table._PAGE", 70)
+        with paged, override_settings(FEEDKIT={"key": "uuid", "import_chunk": 40}):
+            self.assertEqual(self.reconciled()["added"], 300)
+            self.assertEqual(self.reconciled()["unchanged"], 300)
+
+    def test_what_is_no_follow_table_is_told_in_one_line(self):
+        for source, said in (
+            ("social_follow", "social_follow:user_id:target_id"),
+            ("social_follow:user_id:nobody", "no column nobody; it has id, "),
+            ("follows:user_id:target_id", "no table follows"),
+            ("social_follow:user_id:target_id:id", "source must be"),
+        ):
+            with self.subTest(source), self.assertRaisesMessage(CommandError, said):
+                self.reconciled(source=source)
+
+    def reconciled(self, *options, source="social_follow:user_id:target_id"):
+        out = StringIO()
+        call_command("feedkit", "reconcile_follows", source, *options, stdout=out)
+        return json.loads(out.getvalue())
 
 
 class ViewsInATest(Views, TestCase):

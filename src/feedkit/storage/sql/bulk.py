@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from feedkit.idset import Ids
-from feedkit.model import Assoc, Count, Media, UserStatus
-from feedkit.storage.bulk import Links, NewPost, NewUser
+from feedkit.model import Assoc, Audience, Count, PostStatus, UserStatus
+from feedkit.storage.bulk import Links, NewPosts, NewUser
 from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.graph import GATE
 from feedkit.storage.sql.lives import SCHEDULE
@@ -22,7 +22,16 @@ from feedkit.storage.sql.tables import Tables
 
 _GATE_WAIT_MS = 500  # whoever follows somebody meanwhile waits behind us
 _USER_TYPES = {"id": "bigint", "key": "bytea", "created_ms": "bigint", "private": "smallint"}
-_ENTITIES = NewPost._fields.index("entities")
+_PLAIN_POST = {
+    "kind": "post",
+    "schema_version": 1,
+    "extra": "{}",
+    "status": PostStatus.PUBLISHED.value,
+    "audience": Audience.PUBLIC.value,
+    "fallback": None,
+    "entities": None,
+    "media_count": 0,
+}
 _STORED_AS = {"created_ms": "created_at"}
 
 
@@ -99,10 +108,10 @@ class SqlBulk:
         self._delete = prepare(links.delete().where(ends & (links.c.kind == sa.bindparam("of_kind"))))
 
     def standing(self, tx: Tx, links: Links) -> tuple[NDArray[np.bool_], Ids]:
-        self._loader.stage(tx, links.id1, links.id2)
-        found = np.array(self._standing.rows(tx), dtype=np.int64).reshape(-1, 3)
+        pairs = self._loader.stage(tx, links.id1, links.id2)
+        found = np.array(self._standing.rows(tx, pairs), dtype=np.int64).reshape(-1, 3)
         there, back = np.zeros(len(links), dtype=np.bool_), np.full(len(links), -1, dtype=np.int64)
-        there[found[:, 0]], back[found[:, 0]] = found[:, 1], found[:, 2]
+        there[found[:, 0] - 1], back[found[:, 0] - 1] = found[:, 1], found[:, 2]
         return there, back
 
     def from_each(self, tx: Tx, ids: Ids, kind: Assoc) -> tuple[Ids, Ids]:
@@ -142,21 +151,46 @@ class SqlBulk:
     def existing_posts(self, tx: Tx, post_ids: Sequence[int]) -> list[int]:
         return self._there.column(tx, {"ids": self._dialect.bind_ids(post_ids)})
 
-    def insert_posts(self, tx: Tx, posts: Sequence[NewPost], media: Mapping[int, Sequence[Media]]) -> None:
-        stored = (
-            (*post[:_ENTITIES], entities_to_json(post.entities), *post[_ENTITIES + 1 :])
-            if post.entities
-            else post
-            for post in posts
-        )
-        self._loader.load(tx, self._tables.posts.name, NewPost._fields, stored)
-        rows = [row for post_id, those in media.items() for row in media_rows(post_id, those)]
+    def insert_posts(self, tx: Tx, posts: NewPosts) -> None:
+        self._loader.load(tx, self._tables.posts.name, _post_columns(posts))
+        rows = [
+            row
+            for nth, further in posts.further.items()
+            for row in media_rows(posts.positions[nth], further.get("media", ()))
+        ]
         if rows:
-            values = (tuple(row.values()) for row in rows)
-            self._loader.load(tx, self._tables.post_media.name, tuple(rows[0]), values)
+            columns = {name: [row[name] for row in rows] for name in rows[0]}
+            self._loader.load(tx, self._tables.post_media.name, columns)
 
     def insert_tags(self, tx: Tx, rows: Sequence[tuple[str, int, int]]) -> None:
-        self._loader.load(tx, self._tables.post_tags.name, ("tag", "position", "author_id"), sorted(rows))
+        if rows:
+            names = ("tag", "position", "author_id")
+            columns = dict(zip(names, zip(*sorted(rows), strict=True), strict=True))
+            self._loader.load(tx, self._tables.post_tags.name, columns)
+
+
+def _post_columns(posts: NewPosts) -> dict[str, Sequence[Any]]:
+    """As they are stored; a column that is not among them has no value yet."""
+    columns: dict[str, list[Any]] = {
+        name: [value] * len(posts.positions) for name, value in _PLAIN_POST.items()
+    }
+    for nth, further in posts.further.items():
+        stored: dict[str, Any] = {name: value for name, value in further.items() if name in _PLAIN_POST}
+        stored["entities"] = entities_to_json(further.get("entities", ()))
+        stored["media_count"] = len(further.get("media", ()))
+        for name, value in stored.items():
+            columns[name][nth] = value
+    return {
+        "id": posts.positions,
+        "position": posts.positions,
+        "author_id": posts.author_ids,
+        "created_at": posts.times,
+        "published_at": posts.times,
+        "ref": posts.refs,
+        "text": posts.texts,
+        "reply_to": posts.reply_to,
+        **columns,
+    }
 
 
 def _walk(users: sa.Table, by: sa.Column[Any]) -> Any:

@@ -232,17 +232,19 @@ def _open(target: "str | sa.URL | Connector", settings: Settings) -> sa.Engine:
             url, connect_args={"check_same_thread": False, "timeout": settings.busy_timeout_ms / 1000}
         )
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
-        raise ConfigurationError(_bad_target(error), argument="target") from error
+        raise ConfigurationError(_bad_target(error, str(target)), argument="target") from error
     _tune(engine, settings)
     return engine
 
 
-def _bad_target(error: Exception) -> str:
-    if isinstance(error, ImportError):
+def _bad_target(error: Exception, target: str) -> str:
+    if isinstance(error, ImportError) and target.startswith(
+        ("postgresql://", "postgresql+psycopg://", "postgres:")
+    ):
         return f'target: the database driver is not installed ({error}); pip install "feedkit[postgres]"'
     return (
         'target must be "memory://", "sqlite:///file.db", "postgresql+psycopg://user@host/name" or a SQLAlchemy '
-        "Engine; this one is not a URL of that form"
+        "Engine to one of these; this one is not a URL of that form"
     )
 
 

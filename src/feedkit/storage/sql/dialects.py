@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 
 from feedkit.errors import ConfigurationError, Unavailable
+from feedkit.storage.sql import arrays
 from feedkit.storage.sql.connections import SqliteConnections
 from feedkit.storage.sql.prepared import Prepared, Tx, translated
 
@@ -292,8 +293,8 @@ class PostgresDialect(Dialect):
         array = sa.bindparam(parameter, type_=postgresql.ARRAY(sa.BigInteger))
         return sa.func.unnest(array).table_valued("value", name=f"{parameter}_rows").render_derived()
 
-    def bind_ids(self, values: Iterable[int]) -> list[int]:
-        return [int(value) for value in values]
+    def bind_ids(self, values: Iterable[int]) -> str:
+        return arrays.of_numbers(values)
 
     def is_in(self, column: sa.ColumnElement[int], parameter: str) -> sa.ColumnElement[bool]:
         return column == sa.any_(sa.bindparam(parameter, type_=postgresql.ARRAY(sa.BigInteger)))
@@ -301,8 +302,8 @@ class PostgresDialect(Dialect):
     def is_in_texts(self, column: sa.ColumnElement[Any], parameter: str) -> sa.ColumnElement[bool]:
         return column == sa.any_(sa.bindparam(parameter, type_=postgresql.ARRAY(sa.Text)))
 
-    def bind_texts(self, values: Iterable[str]) -> list[str]:
-        return list(values)
+    def bind_texts(self, values: Iterable[str]) -> str:
+        return arrays.of_texts(list(values))
 
     def _insert(self, table: sa.Table) -> Any:
         return postgresql.insert(table)

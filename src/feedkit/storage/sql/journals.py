@@ -1,11 +1,11 @@
 """Journals: what was asked for under which key, and what staff did."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
-from feedkit.storage.sql.dialects import Dialect
+from feedkit.storage.lives import Act
+from feedkit.storage.sql.dialects import Dialect, columns
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.tables import Tables
 
@@ -38,8 +38,12 @@ class SqlJournals:
             .with_for_update(skip_locked=True)
         )
         self._prune = dialect.prepare(keys.delete().where(row.in_(oldest)))
-        act = dialect.insert(audit, [column.name for column in audit.columns])
+        act = dialect.insert(audit, Act._fields)
         self._audit = dialect.prepare(act.on_conflict_do_nothing())  # the same act, tried again
+        acts = sa.select(*columns(audit, Act._fields)).where(audit.c.id < sa.bindparam("before"))
+        newest = acts.order_by(audit.c.id.desc()).limit(sa.bindparam("at_most"))
+        self._acts = dialect.prepare(newest)
+        self._acts_on = dialect.prepare(newest.where(audit.c.object_id == sa.bindparam("of_object")))
 
     def claim_key(
         self, tx: Tx, actor_id: int, key: str, *, digest: bytes, result_id: int, now_ms: int, ttl_ms: int
@@ -54,5 +58,13 @@ class SqlJournals:
     def prune_keys(self, tx: Tx, before_ms: int, limit: int) -> int:
         return self._prune.run(tx, {"before_ms": before_ms, "at_most": limit})
 
-    def audit(self, tx: Tx, row: Mapping[str, Any]) -> None:
-        self._audit.run(tx, row)
+    def audit(self, tx: Tx, act: Act) -> None:
+        self._audit.run(tx, act._asdict())
+
+    def acts(self, tx: Tx, object_id: int | None, before: int, limit: int) -> list[Act]:
+        bounds = {"before": before, "at_most": limit}
+        if object_id is None:
+            rows = self._acts.rows(tx, bounds)
+        else:
+            rows = self._acts_on.rows(tx, {**bounds, "of_object": object_id})
+        return [Act(*row) for row in rows]

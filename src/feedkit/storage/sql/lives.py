@@ -10,11 +10,11 @@ import sqlalchemy as sa
 
 from feedkit.ids import BACKDATED_NODE, EPOCH_MS, MAX_ID, position_of
 from feedkit.idset import Ids
-from feedkit.model import Media, MediaStatus, Post, PostStatus, Revision
+from feedkit.model import Media, MediaStatus, Post, Revision
 from feedkit.storage.sql.dialects import Dialect, columns
 from feedkit.storage.sql.posts import POST, SqlPosts, media_rows, ref_conflict, to_row
 from feedkit.storage.sql.prepared import Prepared, Tx
-from feedkit.storage.sql.tables import Tables
+from feedkit.storage.sql.tables import Tables, drafts
 
 _SEQUENCES = 1 << 12
 _LAST_SEQUENCE = _SEQUENCES - 1
@@ -43,9 +43,7 @@ class SqlLives:
             .where(revisions.c.post_id == sa.bindparam("post_id"))
             .order_by(revisions.c.number)
         )
-        drafted = (table.c.status == sa.literal_column(f"'{PostStatus.DRAFT.value}'")) & (
-            table.c.deleted_at.is_(None)
-        )
+        drafted = drafts(table)
         own = drafted & (table.c.author_id == sa.bindparam("author")) & (table.c.id < sa.bindparam("before"))
         newest_first = whole.where(own).order_by(table.c.id.desc()).limit(sa.bindparam("at_most"))
         self._drafts = prepare(newest_first)

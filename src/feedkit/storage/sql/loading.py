@@ -2,18 +2,33 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import chain, islice, repeat
 from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from feedkit.idset import Ids
 from feedkit.storage.bulk import Links
+from feedkit.storage.sql import arrays
 from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.prepared import Tx, translated
 
 _COPY_BEGIN, _COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _CACHE_KIB = 262_144
+_VARIABLES = 900  # of one statement; older SQLite takes 999
+
+_PART = 2000  # rows; larger than what lies between us and the server, and small beside a chunk
+_WHOLE_TABLES = ("hashjoin", "mergejoin", "seqscan")
+
+_ARRAYS: Mapping[str, Callable[[Any], str]] = {
+    "bigint": arrays.of_numbers,
+    "smallint": arrays.of_numbers,
+    "text": arrays.of_texts,
+    "bytea": arrays.of_bytes,
+}
 
 Columns = Mapping[str, tuple[str, Sequence[Any]]]
 """Values by the name of a column, beside PostgreSQL's name of their type."""
@@ -22,26 +37,26 @@ Columns = Mapping[str, tuple[str, Sequence[Any]]]
 class Loader(ABC):
     """Puts columns and rows into tables."""
 
-    def __init__(self, dialect: Dialect, namespace: str) -> None:
+    staged: sa.FromClause
+    """Pairs (a, b), numbered from 1 (n), for a statement that is given what `stage` returns."""
+
+    def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect.sa_dialect
-        self._name = f"{namespace}_staged"
-        self.staged = sa.table(self._name, *(sa.column(name, sa.BigInteger) for name in ("n", "a", "b")))
-        """A temporary table of pairs, numbered from 0, for the transaction that has staged them."""
 
     @abstractmethod
     def prepare(self, tx: Tx) -> None:
         """Make room for a transaction that writes much."""
 
     @abstractmethod
-    def stage(self, tx: Tx, a: Ids, b: Ids) -> None:
-        """Fill `staged` with these pairs and nothing else."""
+    def stage(self, tx: Tx, a: Ids, b: Ids) -> Mapping[str, Any]:
+        """Have `staged` be these pairs and nothing else; the parameters of a statement that reads it."""
 
     @abstractmethod
     def insert(self, tx: Tx, table: str, columns: Columns, otherwise: str) -> int:
         """Insert rows; `otherwise` begins with ON CONFLICT. How many were inserted or changed."""
 
     @abstractmethod
-    def load(self, tx: Tx, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    def load(self, tx: Tx, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
         """Insert rows, none of which may be there."""
 
     @abstractmethod
@@ -62,94 +77,129 @@ class Loader(ABC):
 
 
 class SqliteLoader(Loader):
-    """Row by row, in this process: less than a microsecond beside what the row itself costs."""
+    """Many rows per statement: each statement opens the table and all its indexes, which costs as much as a row."""
+
+    def __init__(self, dialect: Dialect, namespace: str) -> None:
+        super().__init__(dialect)
+        self._name = f"{namespace}_staged"
+        self.staged = sa.table(self._name, *(sa.column(name, sa.BigInteger) for name in ("n", "a", "b")))
 
     def prepare(self, tx: Tx) -> None:
         # What a transaction writes stays in memory until it commits, if it fits; else pages travel twice.
         self._run(tx, f"PRAGMA cache_size = -{_CACHE_KIB}")
 
-    def stage(self, tx: Tx, a: Ids, b: Ids) -> None:
+    def stage(self, tx: Tx, a: Ids, b: Ids) -> Mapping[str, Any]:
         self._run(tx, f"DROP TABLE IF EXISTS temp.{self._name}")
         self._run(tx, f"CREATE TEMP TABLE {self._name} (n INTEGER PRIMARY KEY, a INTEGER, b INTEGER)")
-        rows = zip(range(len(a)), a.tolist(), b.tolist(), strict=True)
-        self._insert(tx, f"temp.{self._name}", ("n", "a", "b"), rows)
+        self._insert(tx, f"temp.{self._name}", ("a", "b"), zip(a.tolist(), b.tolist(), strict=True))
+        return {}
 
     def insert(self, tx: Tx, table: str, columns: Columns, otherwise: str) -> int:
         rows = zip(*(values for _, values in columns.values()), strict=True)
-        return int(self._insert(tx, table, tuple(columns), rows, otherwise).rowcount)
+        return self._insert(tx, table, tuple(columns), rows, otherwise)
 
-    def load(self, tx: Tx, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        self._insert(tx, table, names, rows)
+    def load(self, tx: Tx, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        self._insert(tx, table, tuple(columns), zip(*columns.values(), strict=True))
 
     def load_links(self, tx: Tx, table: str, kind: str, links: Links) -> None:
-        ids = (links.id1.tolist(), links.id2.tolist(), links.time.tolist())
-        rows = ((id1, kind, id2, time) for id1, id2, time in zip(*ids, strict=True))
-        self._insert(tx, table, ("id1", "kind", "id2", "time"), rows)
+        columns = (links.id1.tolist(), repeat(kind, len(links)), links.id2.tolist(), links.time.tolist())
+        self._insert(tx, table, ("id1", "kind", "id2", "time"), zip(*columns, strict=True))
 
     def _insert(
         self, tx: Tx, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]], otherwise: str = ""
-    ) -> Any:
-        marks = ", ".join("?" * len(names))
-        sql = f"INSERT INTO {table} ({_listed(names)}) VALUES ({marks}) {otherwise}"  # noqa: S608 - our own names
-        return self._do(tx, sql, lambda cursor: cursor.executemany(sql, rows))
+    ) -> int:
+        values, width = chain.from_iterable(rows), len(names)
+        row = f"({', '.join('?' * width)})"
+        most = _VARIABLES // width * width
+        changed = 0
+        while block := tuple(islice(values, most)):
+            # FAIL leaves it to us to roll back; otherwise SQLite copies every page that a statement may change.
+            sql = (
+                f"INSERT OR FAIL INTO {table} ({_listed(names)}) "  # noqa: S608 - our own names
+                f"VALUES {', '.join([row] * (len(block) // width))} {otherwise}"
+            )
+            changed += self._do(tx, sql, partial(_execute, sql=sql, values=block)).rowcount
+        return changed
 
 
 class PostgresLoader(Loader):
     """COPY where every row is new, and in its binary form where numpy can write it; arrays where some may be there."""
 
-    def prepare(self, tx: Tx) -> None:
-        """Nothing: the memory is the server's."""
+    def __init__(self, dialect: Dialect) -> None:
+        super().__init__(dialect)
+        a, b = (sa.bindparam(f"staged_{name}", type_=postgresql.ARRAY(sa.BigInteger)) for name in "ab")
+        pairs = sa.func.unnest(a, b).table_valued("a", "b", with_ordinality="n", name="staged")
+        self.staged = pairs.render_derived()
 
-    def stage(self, tx: Tx, a: Ids, b: Ids) -> None:
-        self._run(tx, f"DROP TABLE IF EXISTS pg_temp.{self._name}")
-        self._run(tx, f"CREATE TEMP TABLE {self._name} (n bigint, a bigint, b bigint) ON COMMIT DROP")
-        # It has no statistics, and every plan but a nested loop reads all of what it is joined with.
-        self._run(tx, "SET LOCAL enable_hashjoin = off")
-        self._run(tx, "SET LOCAL enable_mergejoin = off")
-        numbers = np.arange(len(a), dtype=np.int64)
-        self._copy(tx, f"pg_temp.{self._name}", ("n", "a", "b"), (numbers, a, b))
+    def prepare(self, tx: Tx) -> None:
+        # Where an import has filled a table its statistics are of before, and a plan may read all of it for each row.
+        off = ", ".join(f"set_config('enable_{way}', 'off', true)" for way in _WHOLE_TABLES)
+        self._run(tx, f"SELECT {off}")
+
+    def stage(self, tx: Tx, a: Ids, b: Ids) -> Mapping[str, Any]:  # noqa: ARG002 - arrays need no table
+        return {"staged_a": arrays.of_numbers(a.tolist()), "staged_b": arrays.of_numbers(b.tolist())}
 
     def insert(self, tx: Tx, table: str, columns: Columns, otherwise: str) -> int:
         arrays = ", ".join(f"%s::{kind}[]" for kind, _ in columns.values())
         sql = f"INSERT INTO {table} ({_listed(columns)}) SELECT * FROM unnest({arrays}) {otherwise}"  # noqa: S608 - our own names
-        values = [list(values) for _, values in columns.values()]
+        values = [_ARRAYS[kind](values) for kind, values in columns.values()]
         return int(self._do(tx, sql, lambda cursor: cursor.execute(sql, values)).rowcount)
 
-    def load(self, tx: Tx, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        sql = f"COPY {table} ({_listed(names)}) FROM STDIN"
-
-        def work(cursor: Any) -> None:
-            with cursor.copy(sql) as copy:
-                for row in rows:
-                    copy.write_row(row)
-
-        self._do(tx, sql, work)
+    def load(self, tx: Tx, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
+        rows = len(next(iter(columns.values())))
+        parts = (
+            _lines([column[first : first + _PART] for column in columns.values()])
+            for first in range(0, rows, _PART)
+        )
+        self._copy(tx, f"COPY {table} ({_listed(columns)}) FROM STDIN", parts)
 
     def load_links(self, tx: Tx, table: str, kind: str, links: Links) -> None:
         kinds = np.full(len(links), kind.encode())
-        columns = (links.id1, kinds, links.id2, links.time)
-        self._copy(tx, table, ("id1", "kind", "id2", "time"), columns)
+        rows = _binary((links.id1, kinds, links.id2, links.time))
+        self._copy(tx, f'COPY {table} (id1, kind, id2, "time") FROM STDIN (FORMAT binary)', (rows,))
 
-    def _copy(
-        self, tx: Tx, table: str, names: Sequence[str], columns: Sequence["np.ndarray[Any, Any]"]
-    ) -> None:
-        sql = f"COPY {table} ({_listed(names)}) FROM STDIN (FORMAT binary)"
+    def _copy(self, tx: Tx, sql: str, parts: Iterable[bytes]) -> None:
+        """The server works on a part while the next one is made."""
 
         def work(cursor: Any) -> None:
             with cursor.copy(sql) as copy:
-                copy.write(_binary(columns))
+                for part in parts:
+                    copy.write(part)
 
         self._do(tx, sql, work)
 
 
 def loader_of(dialect: Dialect, namespace: str) -> Loader:
     """The loader for a database."""
-    kind = SqliteLoader if dialect.name == "sqlite" else PostgresLoader
-    return kind(dialect, namespace)
+    return SqliteLoader(dialect, namespace) if dialect.name == "sqlite" else PostgresLoader(dialect)
+
+
+def _execute(cursor: Any, sql: str, values: Sequence[Any]) -> None:
+    cursor.execute(sql, values)
 
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
+
+
+def _lines(columns: Iterable[Sequence[Any]]) -> bytes:
+    """Columns as rows of PostgreSQL's COPY, in its form as text."""
+    rows = zip(*map(_column, columns), strict=True)
+    return "\n".join([*map("\t".join, rows), ""]).encode()
+
+
+def _column(values: Sequence[Any]) -> Sequence[str]:
+    """Numbers or strings, in which there is no NUL."""
+    if len(values) > 1 and values.count(values[0]) == len(values):
+        return [*_column(values[:1])] * len(values)
+    if {*map(type, values)} == {int}:
+        return list(map(str, values))
+    if {*map(type, values)} <= {int, type(None)}:
+        return [r"\N" if value is None else str(value) for value in values]
+    joined = "\0".join(["" if value is None else value for value in values])
+    for char, escaped in (("\\", r"\\"), ("\t", r"\t"), ("\n", r"\n"), ("\r", r"\r")):
+        joined = joined.replace(char, escaped)
+    return [r"\N" if value is None else one for value, one in zip(values, joined.split("\0"), strict=True)]
 
 
 def _binary(columns: Sequence["np.ndarray[Any, Any]"]) -> bytes:

@@ -19,6 +19,23 @@ def posts_that_stand(posts: sa.FromClause) -> Any:
     return published & posts.c.deleted_at.is_(None)
 
 
+def drafts(posts: sa.FromClause) -> Any:
+    """Not published yet, and not discarded; as above."""
+    drafted = posts.c.status == sa.literal_column(f"'{PostStatus.DRAFT.value}'")
+    return drafted & posts.c.deleted_at.is_(None)
+
+
+def posts_withdrawn(posts: sa.FromClause) -> Any:
+    """Held, removed or deleted: what neither stands nor is a draft; as above."""
+    kept_back = sa.and_(
+        *(
+            posts.c.status != sa.literal_column(f"'{status.value}'")
+            for status in (PostStatus.PUBLISHED, PostStatus.DRAFT)
+        )
+    )
+    return kept_back | posts.c.deleted_at.is_not(None)
+
+
 def parts_of_profiles(posts: sa.FromClause) -> dict[Part, Any]:
     """What belongs to each part, spelt with constants, since each has an index of its own."""
     return {
@@ -148,8 +165,8 @@ class Tables:
             self._index(self.posts, other, "position", sqlite_where=names_one, postgresql_where=names_one)
         waits = self.posts.c.scheduled_at.is_not(None)
         self._index(self.posts, "scheduled_at", sqlite_where=waits, postgresql_where=waits)
-        drafted = self.posts.c.status == sa.literal_column(f"'{PostStatus.DRAFT.value}'")
-        self._index(self.posts, "author_id", "id", sqlite_where=drafted, postgresql_where=drafted)
+        for kind, theirs in (("drafts", drafts(self.posts)), ("withdrawn", posts_withdrawn(self.posts))):
+            self._index(self.posts, "author_id", "id", of=kind, sqlite_where=theirs, postgresql_where=theirs)
         has_ref = self.posts.c.ref.is_not(None)
         self._index(self.posts, "ref", unique=True, sqlite_where=has_ref, postgresql_where=has_ref)
 
@@ -167,8 +184,9 @@ class Tables:
             sa.Column("status", sa.String(16), nullable=False),
             sa.Column("size_bytes", sa.BigInteger),
         )
-        self._index(self.post_media, "url")
-        self._index(self.post_media, "content_hash")
+        self._index(self.post_media, "url", "post_id")  # a step at a time, as media are updated
+        hashed = self.post_media.c.content_hash.is_not(None)
+        self._index(self.post_media, "content_hash", "post_id", sqlite_where=hashed, postgresql_where=hashed)
         self.post_revisions = self._table(
             "post_revisions",
             sa.Column("post_id", sa.BigInteger, primary_key=True, autoincrement=False),

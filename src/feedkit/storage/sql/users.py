@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql
 
 from feedkit.model import UserStatus
 from feedkit.storage.base import UserRow
+from feedkit.storage.sql import arrays
 from feedkit.storage.sql.dialects import Dialect, columns
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.tables import Tables
@@ -92,7 +93,7 @@ def _among_keys(
     """Whether `column` is among many keys, what binds these, and how many it takes at once."""
     if dialect.name == "postgresql":
         array = sa.bindparam("keys", type_=postgresql.ARRAY(sa.LargeBinary))
-        return column == sa.any_(array), lambda keys: {"keys": list(keys)}, _ARRAY_MAX
+        return column == sa.any_(array), lambda keys: {"keys": arrays.of_bytes(keys)}, _ARRAY_MAX
     # SQLite has no arrays of bytes. There may be fewer keys than parameters.
     return (
         column.in_([sa.bindparam(name) for name in _KEY_NAMES]),

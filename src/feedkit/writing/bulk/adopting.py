@@ -15,6 +15,7 @@ from feedkit.writing.bulk.chunks import Past, Progress
 from feedkit.writing.bulk.follows import FollowImport
 from feedkit.writing.bulk.links import FollowWriting
 from feedkit.writing.bulk.people import People
+from feedkit.writing.bulk.postrows import PostRowChecks
 from feedkit.writing.bulk.posts import PostImport
 from feedkit.writing.bulk.reconcile import Options, Reconciling
 from feedkit.writing.bulk.token import Token, decode
@@ -66,7 +67,9 @@ class Adopting:
         self, rows: Iterable[Any], *, chunk: int | None, start: int, progress: Progress | None
     ) -> ImportReport:
         """Import posts."""
-        posts = PostImport(self._truth, self._people(), self._drafting, self._entities, self._clock)
+        people = self._people()
+        checks = PostRowChecks(people, self._drafting, self._clock, self._settings)
+        posts = PostImport(self._truth, people, checks, self._entities, self._clock)
         return posts.run(rows, size=self._size(chunk), start=_start(start), progress=progress)
 
     def reconcile(

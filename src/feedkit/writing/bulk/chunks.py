@@ -2,19 +2,21 @@
 
 import gc
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import attrs
 
 from feedkit.clock import Clock
 from feedkit.errors import FeedkitError, InvalidArgument
 from feedkit.model import ImportReport
-from feedkit.writing.checks import checked_moment
+from feedkit.writing.checks import checked_moments
 
 R = TypeVar("R")
+C = TypeVar("C")
 Progress = Callable[[ImportReport], object]
 
 
@@ -26,6 +28,15 @@ class Settled:
     refused: int = 0
 
 
+@attrs.frozen(slots=True)
+class Chunk(Generic[C]):
+    """Rows that can be written, `first` being the number of the first of them."""
+
+    first: int
+    rows: int
+    prepared: C
+
+
 class Past:
     """Tells the instants of rows, which are over."""
 
@@ -35,11 +46,16 @@ class Past:
 
     def ms(self, name: str, at: object) -> int:
         """Unix milliseconds of an aware datetime, now for None. Raises InvalidArgument where it lies ahead."""
-        if at is None:
-            return self._now_ms
-        at_ms = checked_moment(name, at)
-        self.check(name, at_ms)
-        return at_ms
+        return self.ms_of_many(name, (at,))[0]
+
+    def ms_of_many(self, name: str, ats: Sequence[object]) -> list[int]:
+        """As `ms`, for each of many at once."""
+        given = checked_moments(name, [at for at in ats if at is not None])
+        self.check(name, max(given, default=0))
+        if len(given) == len(ats):
+            return given
+        those = iter(given)
+        return [self._now_ms if at is None else next(those) for at in ats]
 
     def check(self, name: str, at_ms: int) -> None:
         """Raises InvalidArgument where an instant lies ahead."""
@@ -51,35 +67,71 @@ class Past:
 
 def in_chunks(
     rows: Iterable[Any],
-    check: Callable[[Any], R],
-    write: Callable[[list[R], int], Settled],
+    check: Callable[[Sequence[Any]], R],
+    prepare: Callable[[R], C],
+    write: Callable[[C, int], Settled],
     *,
     size: int,
     start: int,
     progress: Progress | None,
+    ahead: bool,
 ) -> ImportReport:
-    """Check each row, then write a chunk of them, from row number `start` on.
+    """Check rows, a chunk of them at once, prepare and write them, from row number `start` on.
 
-    A row that is refused names itself in the error, and nothing of its chunk is written.
+    A row that is refused names itself in the error, and nothing of its chunk is written. `ahead`: the next chunk
+    is read, checked and prepared while the database writes the one before.
     """
     began = time.monotonic()
-    remaining = islice(rows, start, None)
     report = ImportReport(rows=start)
-    while True:
-        with _no_collector():
-            chunk = _checked(remaining, check, size, report.rows)
-            if not chunk:
-                return report
-            settled = write(chunk, report.rows)
+    chunks = _prepared(islice(rows, start, None), check, prepare, size, start)
+    for chunk, settled in _written(chunks, write, ahead=ahead):
         report = ImportReport(
-            rows=report.rows + len(chunk),
+            rows=report.rows + chunk.rows,
             added=report.added + settled.added,
-            unchanged=report.unchanged + len(chunk) - settled.added - settled.refused,
+            unchanged=report.unchanged + chunk.rows - settled.added - settled.refused,
             refused=report.refused + settled.refused,
             seconds=time.monotonic() - began,
         )
         if progress is not None:
             progress(report)
+    return report
+
+
+def _written(
+    chunks: Iterator[Chunk[C]], write: Callable[[C, int], Settled], *, ahead: bool
+) -> Iterator[tuple[Chunk[C], Settled]]:
+    """Each chunk, once it is written. Rows are read by the thread that asks, since they may be bound to it."""
+    if not ahead:
+        while True:
+            with _no_collector():
+                chunk = next(chunks, None)
+                if chunk is None:
+                    return
+                settled = write(chunk.prepared, chunk.first)
+            yield chunk, settled
+    with ThreadPoolExecutor(1, "feedkit-import") as writer:
+        yield from _overlapping(chunks, lambda chunk: writer.submit(write, chunk.prepared, chunk.first))
+
+
+def _overlapping(
+    chunks: Iterator[Chunk[C]], submit: Callable[[Chunk[C]], "Future[Settled]"]
+) -> Iterator[tuple[Chunk[C], Settled]]:
+    """Each chunk, once it is written; by then the next one was checked, and its error comes after that."""
+    failed: BaseException | None = None
+    with _no_collector():
+        chunk = next(chunks, None)
+    while chunk is not None:
+        with _no_collector():
+            running, following = submit(chunk), None
+            try:
+                following = next(chunks, None)
+            except BaseException as error:  # of a row, or of whoever gives them
+                failed = error
+            settled = running.result()
+        yield chunk, settled
+        if failed is not None:
+            raise failed
+        chunk = following
 
 
 @contextmanager
@@ -110,11 +162,25 @@ def unlike(row: Any, wanted: str) -> InvalidArgument:
     return InvalidArgument(f"a row must be {wanted}, got {type(row).__name__}")
 
 
-def _checked(rows: Iterator[Any], check: Callable[[Any], R], size: int, first: int) -> list[R]:
-    checked: list[R] = []
+def _prepared(
+    rows: Iterator[Any],
+    check: Callable[[Sequence[Any]], R],
+    prepare: Callable[[R], C],
+    size: int,
+    first: int,
+) -> Iterator[Chunk[C]]:
+    while chunk := list(islice(rows, size)):
+        yield Chunk(first, len(chunk), prepare(_checked(chunk, check, first)))
+        first += len(chunk)
+
+
+def _checked(rows: Sequence[Any], check: Callable[[Sequence[Any]], R], first: int) -> R:
+    """All of them at once, and where that fails one by one, to find the first that is at fault."""
     try:
-        for row in islice(rows, size):
-            checked.append(check(row))
+        return check(rows)
     except FeedkitError as error:
-        raise row_error(first + len(checked), error) from None
-    return checked
+        if len(rows) == 1:
+            raise row_error(first, error) from None
+    for number, row in enumerate(rows, first):
+        _checked([row], check, number)
+    return check(rows)  # the instant of one no longer lies ahead

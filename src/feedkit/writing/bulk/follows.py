@@ -1,8 +1,9 @@
 """Importing follows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import attrs
 import numpy as np
 
 from feedkit.clock import Clock
@@ -11,10 +12,20 @@ from feedkit.storage.base import Truth, Tx
 from feedkit.storage.bulk import Links
 from feedkit.writing.bulk.chunks import Past, Progress, Settled, in_chunks, unlike
 from feedkit.writing.bulk.links import FollowWriting
-from feedkit.writing.bulk.people import People, Stored
+from feedkit.writing.bulk.people import Named, People, Stored
 
-_Follow = tuple[Stored, Stored, int]
-"""Follower, followee, and when (Unix milliseconds)."""
+
+@attrs.frozen(slots=True)
+class _Follows:
+    """Columns: who, whom, and when (Unix milliseconds)."""
+
+    followers: Sequence[Stored]
+    followees: Sequence[Stored]
+    times: Sequence[int]
+
+
+_Prepared = tuple[Named, Links]
+"""Those who are named, and follows between their places."""
 
 
 class FollowImport:
@@ -25,30 +36,35 @@ class FollowImport:
 
     def run(self, rows: Iterable[Any], *, size: int, start: int, progress: Progress | None) -> ImportReport:
         """Import (follower, followee) or (follower, followee, at) rows."""
-        return in_chunks(rows, self._check, self._write, size=size, start=start, progress=progress)
+        ahead = not self._truth.one_writer
+        steps = self._check, self._prepare, self._write
+        return in_chunks(rows, *steps, size=size, start=start, progress=progress, ahead=ahead)
 
-    def _check(self, row: Any) -> _Follow:
-        if not isinstance(row, (tuple, list)) or len(row) not in (2, 3):
-            raise unlike(row, "(follower, followee) or (follower, followee, at)")
-        at = row[2] if len(row) == 3 else None
-        stored = self._people.stored
-        return stored(row[0], "follower"), stored(row[1], "followee"), self._past.ms("at", at)
+    def _check(self, rows: Sequence[Any]) -> _Follows:
+        for row in rows:
+            if not isinstance(row, (tuple, list)) or len(row) not in (2, 3):
+                raise unlike(row, "(follower, followee) or (follower, followee, at)")
+        if {*map(len, rows)} != {3}:
+            rows = [(*row, None)[:3] for row in rows]
+        followers, followees, ats = zip(*rows, strict=True)
+        stored = self._people.stored_many
+        return _Follows(
+            stored(followers, "follower"), stored(followees, "followee"), self._past.ms_of_many("at", ats)
+        )
 
-    def _write(self, chunk: list[_Follow], _first: int) -> Settled:
-        followers, followees, times = zip(*chunk, strict=True)
-        keys = set(followers) | set(followees)
-        found = self._people.find(keys)
-        new = self._people.new_ids(keys, found)
+    def _prepare(self, rows: _Follows) -> _Prepared:
+        named, (followers, followees) = self._people.named(rows.followers, rows.followees)
+        return named, Links(followers, followees, np.array(rows.times, dtype=np.int64))
+
+    def _write(self, chunk: _Prepared, _first: int) -> Settled:
+        """Of rows that name the same two, the first stands for them all."""
+        named, places = chunk
 
         def work(tx: Tx) -> Settled:
             self._truth.bulk.hold_graph(tx)
-            ids = found | self._people.add(tx, new)
-            columns = ([ids[one] for one in followers], [ids[one] for one in followees], times)
-            return self._store(tx, Links(*(np.array(column, dtype=np.int64) for column in columns)))
+            ids = self._people.ids(tx, named)
+            links = Links(ids[places.id1], ids[places.id2], places.time).distinct()
+            done = self._writing.add(tx, links, aloud=False)
+            return Settled(len(done.added), len(done.refused))
 
         return self._truth.write(work)
-
-    def _store(self, tx: Tx, links: Links) -> Settled:
-        """Of rows that name the same two, the first stands for them all."""
-        done = self._writing.add(tx, links.distinct(), aloud=False)
-        return Settled(len(done.added), len(done.refused))

@@ -1,9 +1,14 @@
 """Whom the rows of an import name: their ids, and those who have none yet."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
+import attrs
+import numpy as np
+
 from feedkit.clock import Clock
+from feedkit.idset import Ids
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.bulk import NewUser
 from feedkit.storage.directory import Directory
@@ -13,6 +18,15 @@ _REMEMBERED = 500_000
 
 Stored = bytes | int
 """A key as truth stores it."""
+
+
+@attrs.frozen(slots=True)
+class Named:
+    """Those whom a chunk of rows names, each once."""
+
+    keys: Sequence[Stored]
+    found: dict[Stored, int]
+    new: dict[Stored, int]
 
 
 class People:
@@ -26,6 +40,10 @@ class People:
         """A key as truth stores it. Raises KeyTypeMismatch, InvalidArgument or LimitExceeded."""
         return self._directory.stored(key, argument)
 
+    def stored_many(self, keys: Sequence[Any], argument: str) -> Sequence[Stored]:
+        """Many keys as truth stores them. Raises like `stored`."""
+        return self._directory.stored_many(keys, argument)
+
     def host_key(self, stored: Stored) -> Any:
         """The host's key of what truth stores."""
         return self._directory.host_key(stored)
@@ -34,6 +52,18 @@ class People:
         """The host's keys of users, by id."""
         rows = self._truth.read(lambda tx: self._truth.users.get_many(tx, list(user_ids)))
         return {row.id: self._directory.user(row).key for row in rows}
+
+    def named(self, *columns: Sequence[Stored]) -> tuple[Named, tuple[Ids, ...]]:
+        """Those whom these columns name; and for each column, the place in `Named.keys` of each of its keys."""
+        places = {key: nth for nth, key in enumerate(dict.fromkeys(chain(*columns)))}
+        found = self.find(places)
+        named = Named(tuple(places), found, self.new_ids(places, found))
+        return named, tuple(np.fromiter(map(places.__getitem__, one), np.int64) for one in columns)
+
+    def ids(self, tx: Tx, named: Named) -> Ids:
+        """The ids of `named.keys`. Creates those who are not there."""
+        ids = named.found | self.add(tx, named.new)
+        return np.fromiter(map(ids.__getitem__, named.keys), np.int64)
 
     def find(self, keys: Iterable[Stored]) -> dict[Stored, int]:
         """The ids of those who exist."""

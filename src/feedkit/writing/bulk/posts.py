@@ -1,175 +1,165 @@
 """Importing posts."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
+import attrs
 import numpy as np
 
 from feedkit.clock import Clock
 from feedkit.errors import Conflict, FeedkitError, InvalidArgument
-from feedkit.ids import EPOCH_MS
-from feedkit.log.counters import Counters
+from feedkit.idset import Ids
+from feedkit.log.counters import Counters, Deltas
 from feedkit.model import OF_PRIVATE, Audience, Count, Entity, Event, EventKind, ImportReport
 from feedkit.storage.base import Truth, Tx
-from feedkit.storage.bulk import NewPost
-from feedkit.writing.bulk.chunks import Past, Progress, Settled, in_chunks, row_error, unlike
-from feedkit.writing.bulk.people import People, Stored
-from feedkit.writing.checks import checked_moment, checked_text
-from feedkit.writing.drafts import Drafting
+from feedkit.storage.bulk import Further, NewPosts
+from feedkit.writing.bulk.chunks import Progress, Settled, in_chunks, row_error
+from feedkit.writing.bulk.people import Named, People
+from feedkit.writing.bulk.postrows import PostRowChecks, PostRows
 from feedkit.writing.entities import Entities, tags_of
 
-_CONTENT = frozenset(
-    ("text", "kind", "schema_version", "audience", "list", "media", "extra", "fallback", "ref", "reply_to")
-)
-_FIELDS = sorted(_CONTENT.union(("author", "at", "reply_to_ref")))
-_PUBLIC = Audience.PUBLIC.value
+_STORED_AS = {"extra_json": "extra"}
 
 
-class _Row(NamedTuple):
-    author: Stored
-    content: dict[str, Any]
-    ref: str
-    at_ms: int
-    reply_to_ref: str | None
+@attrs.frozen(slots=True)
+class _Chunk:
+    """Rows that are being written: the number of the first, their authors, and what their texts name."""
+
+    rows: PostRows
+    first: int
+    author_ids: Sequence[int]
+    entities: Sequence[tuple[Entity, ...]]
+
+
+_Prepared = tuple[PostRows, Sequence[tuple[Entity, ...]], Named, Ids]
+"""Rows, what their texts name, their authors, and the place of each row's author among these."""
 
 
 class PostImport:
     """Posts as the host has them, each at its own time and under the host's own name for it."""
 
     def __init__(
-        self, truth: Truth, people: People, drafting: Drafting, entities: Entities[Any], clock: Clock
+        self, truth: Truth, people: People, checks: PostRowChecks, entities: Entities[Any], clock: Clock
     ) -> None:
         self._truth, self._people, self._clock = truth, people, clock
-        self._drafting, self._entities = drafting, entities
-        self._past = Past(clock)
+        self._check, self._entities = checks, entities
 
     def run(self, rows: Iterable[Any], *, size: int, start: int, progress: Progress | None) -> ImportReport:
         """Import dicts with `author`, `ref`, `at` and whatever `publish` takes for content."""
-        return in_chunks(rows, self._check, self._write, size=size, start=start, progress=progress)
+        ahead = not self._truth.one_writer
+        steps = self._check, self._prepare, self._write
+        return in_chunks(rows, *steps, size=size, start=start, progress=progress, ahead=ahead)
 
-    def _check(self, row: Any) -> _Row:
-        if not isinstance(row, (dict, Mapping)):  # to ask for the first is much the quicker
-            raise unlike(row, "a dict with author, ref and at")
-        content = dict(row)
-        author, at, parent = (
-            content.pop("author", None),
-            content.pop("at", None),
-            content.pop("reply_to_ref", None),
-        )
-        for name in content:
-            if name not in _CONTENT:
-                raise InvalidArgument(f"{name!s:.40} is no field of a post; there are {', '.join(_FIELDS)}")
-        if content.get("ref") is None:
-            message = (
-                "ref must be given, your own unique name for the post: by it a post is imported only once"
-            )
-            raise InvalidArgument(message, argument="ref")
-        at_ms = checked_moment("at", at)
-        self._past.check("at", at_ms)
-        if at_ms < EPOCH_MS:
-            raise InvalidArgument("at must not lie before the year 2000", argument="at")
-        if content.get("list") is not None:
-            raise InvalidArgument("list cannot be given to an import; publish to the list", argument="list")
-        if parent is not None:
-            checked_text("reply_to_ref", parent, 1000, at_least=1)
-        fields = self._drafting.changes(content, Audience.PUBLIC)
-        return _Row(self._people.stored(author, "author"), fields, fields["ref"], at_ms, parent)
+    def _prepare(self, rows: PostRows) -> _Prepared:
+        named, (authors,) = self._people.named(rows.authors)
+        return rows, self._entities.of_many(rows.texts), named, authors
 
-    def _write(self, chunk: list[_Row], first: int) -> Settled:
-        entities = self._entities.of_many([row.content.get("text", "") for row in chunk])
-        of_ref = {row.ref: those for row, those in zip(chunk, entities, strict=True) if those}
-        authors = [row.author for row in chunk]
-        found = self._people.find(authors)
-        new = self._people.new_ids(authors, found)
+    def _write(self, prepared: _Prepared, first: int) -> Settled:
+        rows, entities, named, authors = prepared
 
         def work(tx: Tx) -> Settled:
             self._truth.bulk.hold_positions(tx)
-            ids = found | self._people.add(tx, new)
-            rows = self._fresh(tx, chunk, first, ids)
-            return self._store(tx, rows, ids, of_ref) if rows else Settled(0)
+            chunk = _Chunk(rows, first, self._people.ids(tx, named)[authors].tolist(), entities)
+            fresh = self._fresh(tx, chunk)
+            return self._store(tx, chunk, fresh) if fresh else Settled(0)
 
         return self._truth.write(work)
 
-    def _fresh(self, tx: Tx, chunk: list[_Row], first: int, ids: dict[Stored, int]) -> list[tuple[int, _Row]]:
-        """Those rows, with their numbers, whose posts are not there, oldest first. Raises Conflict."""
-        there = self._truth.bulk.by_refs(tx, sorted({row.ref for row in chunk}))
+    def _fresh(self, tx: Tx, chunk: _Chunk) -> Sequence[int]:
+        """The places of those rows whose posts are not there, oldest first. Raises Conflict."""
+        refs, times = {*chunk.rows.refs}, chunk.rows.times
+        there = self._truth.bulk.by_refs(tx, sorted(refs))
+        if not there and len(refs) == len(times):
+            return sorted(range(len(times)), key=times.__getitem__)
         authors = {ref: author_id for ref, (_, author_id) in there.items()}
         fresh = []
-        for number, row in enumerate(chunk, first):
-            author_id = ids[row.author]
-            if row.ref not in authors:
-                fresh.append((number, row))
-            if authors.setdefault(row.ref, author_id) != author_id:
-                raise row_error(number, Conflict("ref is taken by a post of another author", argument="ref"))
-        return sorted(fresh, key=lambda numbered: numbered[1].at_ms)
+        for nth, (ref, author_id) in enumerate(zip(chunk.rows.refs, chunk.author_ids, strict=True)):
+            if ref not in authors:
+                fresh.append(nth)
+                authors[ref] = author_id
+            elif authors[ref] != author_id:
+                error = Conflict("ref is taken by a post of another author", argument="ref")
+                raise row_error(chunk.first + nth, error)
+        return sorted(fresh, key=times.__getitem__)
 
-    def _store(
-        self,
-        tx: Tx,
-        rows: list[tuple[int, _Row]],
-        ids: dict[Stored, int],
-        entities: Mapping[str, tuple[Entity, ...]],
-    ) -> Settled:
-        positions = self._truth.lives.free_positions(tx, [row.at_ms for _, row in rows])
-        parents = self._parents(tx, rows, positions)
-        posts, media, tags = [], {}, []
-        for (_, row), position, parent in zip(rows, positions, parents, strict=True):
-            author_id, found = ids[row.author], entities.get(row.ref, ())
-            posts.append(_post(position, author_id, row, parent, found))
-            tags += [(tag, position, author_id) for tag in tags_of(found)] if found else []
-            if "media" in row.content:
-                media[position] = row.content["media"]
-        self._truth.bulk.insert_posts(tx, posts, media)
-        self._truth.bulk.insert_tags(tx, tags)
+    def _store(self, tx: Tx, chunk: _Chunk, fresh: Sequence[int]) -> Settled:
+        rows = chunk.rows
+        times = [rows.times[nth] for nth in fresh]
+        positions = self._truth.lives.free_positions(tx, times)
+        posts = NewPosts(
+            positions,
+            [chunk.author_ids[nth] for nth in fresh],
+            times,
+            [rows.refs[nth] for nth in fresh],
+            [rows.texts[nth] for nth in fresh],
+            self._parents(tx, chunk, fresh, positions),
+            {
+                place: _further(rows.more.get(nth, {}), chunk.entities[nth])
+                for place, nth in enumerate(fresh)
+                if nth in rows.more or chunk.entities[nth]
+            },
+        )
+        self._truth.bulk.insert_posts(tx, posts)
+        self._truth.bulk.insert_tags(tx, _tags(posts))
         self._truth.events.append(tx, Event(EventKind.IMPORTED, 0, 0, self._clock.now_ms()))
         self._count(tx, posts)
-        return Settled(len(posts))
+        return Settled(len(positions))
 
     def _parents(
-        self, tx: Tx, rows: Sequence[tuple[int, _Row]], positions: Sequence[int]
-    ) -> list[int | None]:
-        """The id of the post that each row answers."""
-        new = {row.ref: position for (_, row), position in zip(rows, positions, strict=True)}
-        refs = {row.reply_to_ref for _, row in rows if row.reply_to_ref} - new.keys()
+        self, tx: Tx, chunk: _Chunk, fresh: Sequence[int], positions: Sequence[int]
+    ) -> Sequence[int | None]:
+        """The id of the post that each of these rows answers."""
+        rows = chunk.rows
+        new = dict(zip((rows.refs[nth] for nth in fresh), positions, strict=True))
+        refs = {ref for nth in fresh if (ref := rows.parents[nth]) is not None} - new.keys()
         stored = self._truth.bulk.by_refs(tx, sorted(refs)) if refs else {}
         by_ref = new | {ref: post_id for ref, (post_id, _) in stored.items()}
-        answered = {row.content["reply_to"] for _, row in rows if row.content.get("reply_to")}
-        existing = set(self._truth.bulk.existing_posts(tx, sorted(answered))) if answered else set()
-        parents = []
-        for (number, row), position in zip(rows, positions, strict=True):
+        by_id = {nth: more["reply_to"] for nth, more in rows.more.items() if more.get("reply_to")}
+        existing = set(self._truth.bulk.existing_posts(tx, sorted({*by_id.values()}))) if by_id else set()
+        parents: list[int | None] = [None] * len(fresh)
+        for place, nth in enumerate(fresh):
+            ref, answered = rows.parents[nth], by_id.get(nth)
+            if ref is None and answered is None:
+                continue
             try:
-                parent = _parent(row, by_ref, existing)
-                if row.reply_to_ref in new and parent is not None and parent >= position:
+                parent = parents[place] = _parent(answered, ref, by_ref, existing)
+                if ref in new and parent >= positions[place]:
                     message = "reply_to_ref names a younger post; only what is there can be answered"
                     raise InvalidArgument(message, argument="reply_to_ref")
-                parents.append(parent)
             except FeedkitError as error:
-                raise row_error(number, error) from None
+                raise row_error(chunk.first + nth, error) from None
         return parents
 
-    def _count(self, tx: Tx, posts: Sequence[NewPost]) -> None:
+    def _count(self, tx: Tx, posts: NewPosts) -> None:
         """What the counters would have made of these posts."""
         self._truth.events.claim(tx, wait=True)  # or whoever applies the log would wait for our rows
-        # One that answers nothing counts for its author alone, whatever else is among the posts.
-        answers = [post for post in posts if post.reply_to]
-        authors = self._truth.users.get_many(tx, sorted({post.author_id for post in answers}))
+        audiences = {
+            nth: further["audience"] for nth, further in posts.further.items() if "audience" in further
+        }
+        parents = {nth: parent for nth, parent in enumerate(posts.reply_to) if parent is not None}
+        authors = self._truth.users.get_many(tx, sorted({posts.author_ids[nth] for nth in parents}))
         private = {author.id for author in authors if author.private}
-        deltas = Counters(self._truth).deltas(
-            tx, [_published(post, private=post.author_id in private) for post in answers]
-        )
-        public = Counter(post.author_id for post in posts if not post.reply_to and post.audience == _PUBLIC)
-        for author_id, count in public.items():
-            deltas[author_id, Count.POSTS] += count
-        for kind in sorted({kind for _, kind in deltas}):
-            of_kind = sorted((one, delta) for (one, other), delta in deltas.items() if other == kind)
-            ids, values = np.array(of_kind, dtype=np.int64).T
-            self._truth.bulk.add_counts(tx, kind, ids, values)
+        answers = [
+            _published(posts, nth, audiences.get(nth, Audience.PUBLIC), parent, private)
+            for nth, parent in parents.items()
+        ]
+        # One that answers nothing counts for its author alone, whatever else is among the posts.
+        counted = np.array([parent is None for parent in posts.reply_to])
+        counted[[nth for nth, audience in audiences.items() if audience is not Audience.PUBLIC]] = False
+        public = np.array(posts.author_ids, dtype=np.int64)[counted]
+        deltas = {str(Count.POSTS): [(public, np.ones_like(public))]}
+        for kind, those in _by_kind(Counters(self._truth).deltas(tx, answers)).items():
+            deltas.setdefault(kind, []).append(those)
+        for kind in sorted(deltas):
+            ids, values = map(np.concatenate, zip(*deltas[kind], strict=True))
+            of_each, places = np.unique(ids, return_inverse=True)
+            if len(of_each):
+                sums = np.bincount(places, weights=values).astype(np.int64)
+                self._truth.bulk.add_counts(tx, kind, of_each, sums)
 
 
-def _parent(row: _Row, by_ref: Mapping[str, int], existing: set[int]) -> int | None:
-    """The id of the post that this one answers."""
-    by_id, ref = row.content.get("reply_to"), row.reply_to_ref
+def _parent(by_id: int | None, ref: str | None, by_ref: Mapping[str, int], existing: set[int]) -> int:
+    """The id of the post that is answered."""
     if by_id is not None and ref is not None:
         message = "reply_to_ref cannot be given together with reply_to; pass one"
         raise InvalidArgument(message, argument="reply_to_ref")
@@ -178,41 +168,39 @@ def _parent(row: _Row, by_ref: Mapping[str, int], existing: set[int]) -> int | N
         raise InvalidArgument(message, argument="reply_to_ref")
     if by_id is not None and by_id not in existing:
         raise InvalidArgument("reply_to names no post", argument="reply_to")
-    return by_id if ref is None else by_ref[ref]
+    return by_ref[ref] if ref is not None else int(by_id or 0)
 
 
-def _post(
-    position: int, author_id: int, row: _Row, parent: int | None, entities: tuple[Entity, ...]
-) -> NewPost:
-    content, at_ms = row.content, row.at_ms
-    given = content.get
-    return NewPost(
-        position,
-        position,
-        author_id,
-        at_ms,
-        at_ms,
-        row.ref,
-        given("text", ""),
-        given("extra_json", "{}"),
-        given("kind", "post"),
-        given("schema_version", 1),
-        content["audience"].value if "audience" in content else _PUBLIC,
-        parent,
-        given("fallback"),
-        entities or None,
-        len(given("media", ())),
-    )
+def _by_kind(deltas: Deltas) -> dict[str, tuple[Ids, Ids]]:
+    """For each kind of counter, whose changes and by how much."""
+    rows: dict[str, list[tuple[int, int]]] = {}
+    for (one, kind), delta in deltas.items():
+        rows.setdefault(str(kind), []).append((one, delta))
+    return {kind: tuple(np.array(those, dtype=np.int64).T) for kind, those in rows.items()}
 
 
-def _published(post: NewPost, *, private: bool) -> Event:
-    """What the log would say of an answer."""
+def _further(more: Mapping[str, Any], entities: tuple[Entity, ...]) -> Further:
+    fields: dict[str, Any] = {_STORED_AS.get(name, name): value for name, value in more.items()}
+    return Further(**{**fields, "entities": entities})  # type: ignore[typeddict-item]
+
+
+def _tags(posts: NewPosts) -> list[tuple[str, int, int]]:
+    return [
+        (tag, posts.positions[nth], posts.author_ids[nth])
+        for nth, further in posts.further.items()
+        for tag in tags_of(further.get("entities", ()))
+    ]
+
+
+def _published(posts: NewPosts, nth: int, audience: Audience, parent: int, private: set[int]) -> Event:
+    """What the log would say of an answer; `private` are those authors who are."""
+    author_id = posts.author_ids[nth]
     return Event(
         EventKind.POST_PUBLISHED,
-        post.author_id,
-        post.id,
-        post.published_at,
-        post.position,
-        audience=Audience(post.audience),
-        about=(("reply", post.reply_to or 0), *(((OF_PRIVATE, post.author_id),) if private else ())),
+        author_id,
+        posts.positions[nth],
+        posts.times[nth],
+        posts.positions[nth],
+        audience=audience,
+        about=(("reply", parent), *(((OF_PRIVATE, author_id),) if author_id in private else ())),
     )

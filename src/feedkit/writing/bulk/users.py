@@ -1,6 +1,6 @@
 """Importing users."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from feedkit.clock import Clock
@@ -9,7 +9,7 @@ from feedkit.model import Event, EventKind, ImportReport
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.bulk import NewUser
 from feedkit.writing.bulk.chunks import Past, Progress, Settled, in_chunks, unlike
-from feedkit.writing.bulk.people import People, Stored
+from feedkit.writing.bulk.people import Named, People, Stored
 from feedkit.writing.users import UserWriting
 
 _FIELDS = ("handle", "display_name", "time_zone", "private")
@@ -29,9 +29,14 @@ class UserImport:
 
     def run(self, rows: Iterable[Any], *, size: int, start: int, progress: Progress | None) -> ImportReport:
         """Import keys, or dicts with a `key` and any fields of a user."""
-        return in_chunks(rows, self._check, self._write, size=size, start=start, progress=progress)
+        ahead = not self._truth.one_writer
+        steps = self._check, self._prepare, self._write
+        return in_chunks(rows, *steps, size=size, start=start, progress=progress, ahead=ahead)
 
-    def _check(self, row: Any) -> _Row:
+    def _check(self, rows: Sequence[Any]) -> list[_Row]:
+        return [self._checked(row) for row in rows]
+
+    def _checked(self, row: Any) -> _Row:
         if not isinstance(row, Mapping):
             return self._people.stored(row, "key"), _NO_FIELDS, self._past.ms("created_at", None)
         if "key" not in row:
@@ -46,11 +51,13 @@ class UserImport:
             raise InvalidArgument(message)
         return key, dict(self._writing.checked(fields)), created_ms
 
-    def _write(self, chunk: list[_Row], _first: int) -> Settled:
-        rows = {row[0]: row for row in chunk}  # the last of those that name the same user
-        found = self._people.find(rows)
-        new = self._people.new_ids(rows, found)
-        return self._truth.write(lambda tx: self._store(tx, rows, found, new))
+    def _prepare(self, rows: Sequence[_Row]) -> tuple[dict[Stored, _Row], Named]:
+        by_key = {row[0]: row for row in rows}  # the last of those that name the same user
+        return by_key, self._people.named(list(by_key))[0]
+
+    def _write(self, chunk: tuple[dict[Stored, _Row], Named], _first: int) -> Settled:
+        rows, named = chunk
+        return self._truth.write(lambda tx: self._store(tx, rows, named.found, named.new))
 
     def _store(
         self, tx: Tx, rows: dict[Stored, _Row], found: dict[Stored, int], new: dict[Stored, int]

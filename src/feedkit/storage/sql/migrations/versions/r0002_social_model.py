@@ -21,6 +21,8 @@ _Ms = sa.BigInteger
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _OTHERS = ("reply_to", "repost_of", "quote_of")
 _STANDS = "status = 'published' AND deleted_at IS NULL"
+_DRAFTS = "status = 'draft' AND deleted_at IS NULL"
+_WITHDRAWN = "status != 'published' AND status != 'draft' OR deleted_at IS NOT NULL"
 _PARTS = {"posts": "reply_to IS NULL", "replies": "reply_to IS NOT NULL", "media": "media_count > 0"}
 _UNFINISHED = sa.text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid")
 
@@ -150,7 +152,9 @@ def _add_journals(op: Operations, namespace: str) -> None:
 
 def _change_indexes(op: Operations, namespace: str) -> None:
     """Those of tables that hold rows already. On PostgreSQL beside whoever writes, which no transaction can do."""
-    posts, links, users = (f"{namespace}_{name}" for name in ("posts", "associations", "users"))
+    posts, media, links, users = (
+        f"{namespace}_{name}" for name in ("posts", "post_media", "associations", "users")
+    )
     new: list[_Index] = [
         *(_named(posts, [other, "position"], f"{other} IS NOT NULL") for other in _OTHERS),
         *(
@@ -159,20 +163,29 @@ def _change_indexes(op: Operations, namespace: str) -> None:
         ),
         _named(posts, ["repost_of", "author_id"], f"{_STANDS} AND repost_of IS NOT NULL"),
         _named(posts, ["scheduled_at"], "scheduled_at IS NOT NULL"),
-        _named(posts, ["author_id", "id"], "status = 'draft'"),
+        _named(posts, ["author_id", "id"], _DRAFTS, of="drafts"),
+        _named(posts, ["author_id", "id"], _WITHDRAWN, of="withdrawn"),
+        _named(media, ["url", "post_id"], None),
+        _named(media, ["content_hash", "post_id"], "content_hash IS NOT NULL"),
         _named(links, ["id1", "kind", "time", "id2"], None),
         _named(users, ["handle"], "handle IS NOT NULL"),
     ]
-    old = (f"{links}_by_id1_kind_time", links)
+    old = (
+        (f"{links}_by_id1_kind_time", links),
+        (f"{media}_by_url", media),
+        (f"{media}_by_content_hash", media),
+    )
     if not _is_postgres(op):
         for name, table, columns, where in new:
             op.create_index(name, table, columns, sqlite_where=where and sa.text(where))
-        op.drop_index(*old)
+        for one in old:
+            op.drop_index(*one)
         return
     with op.get_context().autocommit_block():
         for index in new:
             _build_beside_writers(op, *index)
-        op.drop_index(*old, if_exists=True, postgresql_concurrently=True)
+        for one in old:
+            op.drop_index(*one, if_exists=True, postgresql_concurrently=True)
 
 
 def _build_beside_writers(

@@ -1,0 +1,86 @@
+"""The rows of an import of posts, checked and turned into columns."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from feedkit.clock import Clock
+from feedkit.errors import InvalidArgument
+from feedkit.ids import EPOCH_MS
+from feedkit.model import Audience
+from feedkit.settings import Settings
+from feedkit.writing.bulk.chunks import Past, unlike
+from feedkit.writing.bulk.people import People, Stored
+from feedkit.writing.checks import checked_moments, checked_texts
+from feedkit.writing.drafts import Drafting
+
+_OF_ALL = frozenset(("author", "ref", "at", "text", "reply_to_ref"))
+_OF_SOME = frozenset(("kind", "schema_version", "audience", "list", "media", "extra", "fallback", "reply_to"))
+_FIELDS = sorted(_OF_ALL | _OF_SOME)
+_NO_REF = "ref must be given, your own unique name for the post: by it a post is imported only once"
+
+
+@attrs.frozen(slots=True)
+class PostRows:
+    """Columns, and beside them what only some posts have."""
+
+    authors: Sequence[Stored]
+    refs: Sequence[str]
+    times: Sequence[int]
+    """Unix milliseconds."""
+    texts: Sequence[str]
+    parents: Sequence[str | None]
+    """The `reply_to_ref` of each."""
+    more: Mapping[int, Mapping[str, Any]]
+    """By the place of a row, further fields of its post, as `Drafting.changes` gives them."""
+
+
+class PostRowChecks:
+    """Checks rows: dicts with `author`, `ref`, `at` and whatever `publish` takes for content."""
+
+    def __init__(self, people: People, drafting: Drafting, clock: Clock, settings: Settings) -> None:
+        self._people, self._drafting, self._settings = people, drafting, settings
+        self._past = Past(clock)
+
+    def __call__(self, rows: Sequence[Any]) -> PostRows:
+        """The columns of rows. Raises like `Feed.publish`, without telling which row it is about."""
+        for row in rows:
+            if not isinstance(row, (dict, Mapping)):  # to ask for the first is much the quicker
+                raise unlike(row, "a dict with author, ref and at")
+        _check_names(set().union(*rows))
+        limit = self._settings.ref_max_chars
+        refs, parents = ([row.get(name) for row in rows] for name in ("ref", "reply_to_ref"))
+        if None in refs:
+            raise InvalidArgument(_NO_REF, argument="ref")
+        checked_texts(
+            "reply_to_ref", [one for one in parents if one is not None], limit, "ref_max_chars", at_least=1
+        )
+        return PostRows(
+            self._people.stored_many([row.get("author") for row in rows], "author"),
+            checked_texts("ref", refs, limit, "ref_max_chars", at_least=1),
+            self._times([row.get("at") for row in rows]),
+            checked_texts(
+                "text", [row.get("text", "") for row in rows], self._settings.text_max_chars, "text_max_chars"
+            ),
+            parents,
+            {nth: self._more(row) for nth, row in enumerate(rows) if not _OF_ALL.issuperset(row)},
+        )
+
+    def _times(self, ats: Sequence[object]) -> Sequence[int]:
+        times = checked_moments("at", ats)
+        self._past.check("at", max(times))
+        if min(times) < EPOCH_MS:
+            raise InvalidArgument("at must not lie before the year 2000", argument="at")
+        return times
+
+    def _more(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        given = {name: value for name, value in row.items() if name in _OF_SOME}
+        if given.get("list") is not None:
+            raise InvalidArgument("list cannot be given to an import; publish to the list", argument="list")
+        return self._drafting.changes(given, Audience.PUBLIC)
+
+
+def _check_names(names: "set[Any]") -> None:
+    for name in names - _OF_ALL - _OF_SOME:
+        raise InvalidArgument(f"{name!s:.40} is no field of a post; there are {', '.join(_FIELDS)}")
