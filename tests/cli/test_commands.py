@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,17 @@ def test_cursors_are_printed_whole(social: str) -> None:
     older, newer = (line.split("--cursor ")[1] for line in shown.splitlines() if "--cursor" in line)
     assert "For followers" in run("home", "bob", "--db", social, "--limit", "9", "--cursor", older).stdout
     assert "Nothing here yet" in run("home", "bob", "--db", social, "--cursor", newer).stdout
+
+
+def test_the_ids_that_are_shown_lead_on(social: str) -> None:
+    assert not re.search(r"\d{19}", run("home", "bob", "--db", social).stdout)
+
+    ids = re.findall(r"^  (\d{19})$", run("home", "bob", "--db", social, "--ids").stdout, re.MULTILINE)
+    assert len(ids) == 6
+    assert "Thread of" in run("thread", ids[0], "--db", social, "--viewer", "bob").stdout
+    assert "is in the home feed" in run("explain", "bob", ids[0], "--db", social).stdout
+    assert ids[0] in run("profile", "ada", "--db", social, "--viewer", "bob", "--ids").stdout
+    assert ids[0] in run("thread", ids[0], "--db", social, "--viewer", "bob", "--ids").stdout
 
 
 def test_a_profile_shows_what_the_viewer_may_see(social: str) -> None:

@@ -16,6 +16,9 @@ CursorText = Annotated[
     str | None, typer.Option("--cursor", help="Where an earlier page said that it goes on.")
 ]
 
+Newer = Annotated[bool, typer.Option("--newer", help="Also print the cursor for what comes later.")]
+Ids = Annotated[bool, typer.Option("--ids", help="Also print the ids of posts, for thread and explain.")]
+
 
 def home(
     context: typer.Context,
@@ -23,9 +26,8 @@ def home(
     *,
     limit: Limit = 20,
     cursor: CursorText = None,
-    newer: Annotated[
-        bool, typer.Option("--newer", help="Also print the cursor for what comes later.")
-    ] = False,
+    newer: Newer = False,
+    ids: Ids = False,
     db: Db = None,
     feed: FeedPath = None,
     namespace: Namespace = None,
@@ -37,7 +39,7 @@ def home(
     with opened(target(context, db, feed, namespace, key)) as found:
         viewer = key_of(found, reader)
         page = found.home(viewer, limit=limit, cursor=cursor)
-        show(out.console, home_page(found, viewer, page, datetime.now(UTC)))
+        show(out.console, home_page(found, viewer, page, datetime.now(UTC), ids=ids))
     _go_on(out, page, newer=newer)
     out.result(page.to_dict())
 
@@ -51,9 +53,8 @@ def profile(
     *,
     limit: Limit = 20,
     cursor: CursorText = None,
-    newer: Annotated[
-        bool, typer.Option("--newer", help="Also print the cursor for what comes later.")
-    ] = False,
+    newer: Newer = False,
+    ids: Ids = False,
     db: Db = None,
     feed: FeedPath = None,
     namespace: Namespace = None,
@@ -65,7 +66,7 @@ def profile(
     with opened(target(context, db, feed, namespace, key)) as found:
         viewer = None if reader is None else key_of(found, reader)
         page = found.profile(viewer, key_of(found, author), limit=limit, cursor=cursor)
-        show(out.console, profile_page(found, viewer, page, datetime.now(UTC)))
+        show(out.console, profile_page(found, viewer, page, datetime.now(UTC), ids=ids))
     _go_on(out, page, newer=newer)
     out.result(page.to_dict())
 
@@ -79,9 +80,8 @@ def thread(
     *,
     limit: Limit = 20,
     cursor: CursorText = None,
-    newer: Annotated[
-        bool, typer.Option("--newer", help="Also print the cursor for what comes later.")
-    ] = False,
+    newer: Newer = False,
+    ids: Ids = False,
     db: Db = None,
     feed: FeedPath = None,
     namespace: Namespace = None,
@@ -93,7 +93,7 @@ def thread(
     with opened(target(context, db, feed, namespace, key)) as found:
         viewer = None if reader is None else key_of(found, reader)
         page = found.thread(viewer, post_id, limit=limit, cursor=cursor)
-        show(out.console, thread_page(found, viewer, page, datetime.now(UTC)))
+        show(out.console, thread_page(found, viewer, page, datetime.now(UTC), ids=ids))
     _go_on(out, page, newer=newer, further="Younger replies")
     out.result(page.to_dict())
 

@@ -22,14 +22,18 @@ def show(console: Console, parts: RenderableType) -> None:
     console.print(parts, width=min(console.width, TEXT_WIDTH))
 
 
-def home_page(feed: Feed[Any], viewer: Any, page: Page[Any], now: datetime) -> RenderableType:
-    """A home page under the viewer's name."""
+def home_page(
+    feed: Feed[Any], viewer: Any, page: Page[Any], now: datetime, *, ids: bool = False
+) -> RenderableType:
+    """A home page under the viewer's name; with `ids`, those of the posts as well."""
     user = feed.users.get([viewer]).get(viewer)
     title = Text.assemble("Home of ", (name(user) if user else plain(str(viewer)), "bold"))
-    return Group(_head(title), *_lines(feed, viewer, page, now))
+    return Group(_head(title), *_lines(feed, viewer, page, now, ids=ids))
 
 
-def profile_page(feed: Feed[Any], viewer: Any, page: ProfilePage[Any], now: datetime) -> RenderableType:
+def profile_page(
+    feed: Feed[Any], viewer: Any, page: ProfilePage[Any], now: datetime, *, ids: bool = False
+) -> RenderableType:
     """A profile page under its owner's name and counts."""
     counts = page.counts
     title = Text.assemble(
@@ -37,15 +41,18 @@ def profile_page(feed: Feed[Any], viewer: Any, page: ProfilePage[Any], now: date
         (f"  {_many(counts.posts, 'post')}, {_many(counts.followers, 'follower')}, ", "dim"),
         (f"{counts.following:,} following", "dim"),
     )
-    return Group(_head(title), *_lines(feed, viewer, page, now))
+    return Group(_head(title), *_lines(feed, viewer, page, now, ids=ids))
 
 
-def thread_page(feed: Feed[Any], viewer: Any, page: ThreadPage[Any], now: datetime) -> RenderableType:
+def thread_page(
+    feed: Feed[Any], viewer: Any, page: ThreadPage[Any], now: datetime, *, ids: bool = False
+) -> RenderableType:
     """A thread: what the post answers, the post, and the replies to it."""
     title = Text.assemble("Thread of ", (name(page.focus.author), "bold"))
     above = [*page.ancestors, page.focus]
     replies = Rule("Replies", align="left", style="dim")
-    return Group(_head(title), *_items(feed, viewer, above, now), replies, *_lines(feed, viewer, page, now))
+    top = _items(feed, viewer, above, now, ids=ids)
+    return Group(_head(title), *top, replies, *_lines(feed, viewer, page, now, ids=ids))
 
 
 def name(user: User[Any]) -> str:
@@ -72,20 +79,24 @@ def _head(title: Text) -> RenderableType:
     return Rule(title, align="left", style="dim")
 
 
-def _lines(feed: Feed[Any], viewer: Any, page: Page[Any], now: datetime) -> Iterator[RenderableType]:
+def _lines(
+    feed: Feed[Any], viewer: Any, page: Page[Any], now: datetime, *, ids: bool
+) -> Iterator[RenderableType]:
     if not page.items:
         yield Text("Nothing here yet.", style="dim")
-    yield from _items(feed, viewer, page.items, now)
+    yield from _items(feed, viewer, page.items, now, ids=ids)
     if page.degraded or page.truncated or page.unreadable:
         yield Text(_caveats(page), style="yellow")
 
 
 def _items(
-    feed: Feed[Any], viewer: Any, items: Sequence[Item[Any]], now: datetime
+    feed: Feed[Any], viewer: Any, items: Sequence[Item[Any]], now: datetime, *, ids: bool
 ) -> Iterator[RenderableType]:
     answered = _answered(feed, viewer, items)
     for item in items:
         yield _headline(item, answered.get(item.post.reply_to or 0), now)
+        if ids:
+            yield Text(f"  {item.post.id}", style="dim")
         yield Padding(Text(plain(item.post.text)), (0, 0, 1, 2))
 
 
