@@ -123,6 +123,20 @@ def test_the_ids_that_are_shown_lead_on(social: str) -> None:
     assert ids[0] in run("thread", ids[0], "--db", social, "--viewer", "bob", "--ids").stdout
 
 
+def test_each_step_of_an_explanation_is_one_line_however_long() -> None:
+    ada, bob = UUID(int=2**127), UUID(int=2**126)
+    with feedkit.connect("sqlite:///social.db", key=UUID) as feed:
+        feed.follow(bob, ada)
+        post = feed.publish(ada, text="Hello")
+        expected = str(feed.explain(bob, post.id)).splitlines()
+
+    shown = run("explain", str(bob), str(post.id), "--db", "sqlite:///social.db").stdout.splitlines()
+
+    assert max(map(len, expected)) > 100
+    assert len(shown) == len(expected)
+    assert shown[1] == expected[1]
+
+
 def test_a_profile_shows_what_the_viewer_may_see(social: str) -> None:
     logged_out = run("profile", "ada", "--db", social)
     as_bob = run("profile", "ada", "--viewer", "bob", "--db", social)

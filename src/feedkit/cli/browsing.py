@@ -113,7 +113,7 @@ def explain(
     out = Output(as_json=as_json)
     with opened(target(context, db, feed, namespace, key)) as found:
         explanation = found.explain(key_of(found, reader), post_id)
-    out.console.print(Text(plain(str(explanation))))
+    out.console.print(Text(plain(str(explanation))), soft_wrap=True)
     out.result(explanation.to_dict())
 
 
