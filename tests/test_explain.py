@@ -29,6 +29,7 @@ numbers = st.integers(0, 20)
 actions = st.one_of(
     st.tuples(st.sampled_from(["follow", "follow", "befriend", "no_reposts"]), people, people),
     st.tuples(st.sampled_from(["unfollow", "block", "unblock", "mute", "unmute"]), people, people),
+    st.tuples(st.sampled_from(["list", "unlist"]), people, people),
     st.tuples(st.just("publish"), people, st.sampled_from(Audience), st.booleans()),
     st.tuples(st.just("publish"), people, st.just(Audience.PUBLIC), st.just(False)),
     st.tuples(st.just("repost"), people, numbers),
@@ -45,6 +46,7 @@ class World:
     feed: feedkit.Feed[str]
     clock: ManualClock
     posts: list[Post] = attrs.field(factory=list)
+    lists: dict[str, int] = attrs.field(factory=dict)
 
     def do(self, name: str, *arguments: Any) -> None:
         getattr(self, f"_{name}", self._relate(name))(*arguments)
@@ -68,10 +70,17 @@ class World:
             self._link(actor, Assoc.FOLLOWS, target, 1)
 
     def _publish(self, author: str, audience: Audience, expires: bool) -> None:
-        if audience is Audience.LIST:
-            return
+        expires_in = timedelta(minutes=2) if expires else None
+        one = self.list_of(author) if audience is Audience.LIST else None
         with suppress(feedkit.Forbidden):  # suspended
-            self.add(author, audience=audience, expires_in=timedelta(minutes=2) if expires else None)
+            self.add(author, audience=audience, list=one, expires_in=expires_in)
+
+    def _list(self, owner: str, member: str) -> None:
+        with suppress(InvalidArgument, feedkit.Forbidden):  # oneself, or a block between the two
+            self.feed.lists.add(owner, self.list_of(owner), [member])
+
+    def _unlist(self, owner: str, member: str) -> None:
+        self.feed.lists.remove(owner, self.list_of(owner), [member])
 
     def _repost(self, who: str, number: int) -> None:
         originals = [post for post in self.posts if post.repost_of is None]
@@ -164,6 +173,12 @@ class World:
 
     def key(self, user_id: int) -> str:
         return next(who for who in PEOPLE if self.id(who) == user_id)
+
+    def list_of(self, owner: str) -> int:
+        """The one list that they keep."""
+        if owner not in self.lists:
+            self.lists[owner] = self.feed.lists.create(owner, "few").id
+        return self.lists[owner]
 
     def add(self, author: str, **fields: Any) -> Post:
         post = self.feed.publish(author, **fields)
@@ -335,6 +350,36 @@ def test_audiences(world: World, audience: str, code: str) -> None:
     assert ("visibility", code) in codes(world.feed.explain("bob", post.id))
     own = world.feed.explain("ada", post.id)
     assert (own.in_home, {("graph", "own")} <= codes(own)) == (True, True)
+
+
+def test_a_post_for_a_list(world: World) -> None:
+    # given
+    world.do("follow", "bob", "ada")
+    post = world.add("ada", audience="list", list=world.list_of("ada"))
+    explanation = world.feed.explain("bob", post.id)
+    assert (explanation.in_home, explanation.visible) == (False, False)
+    assert ("visibility", "list_only") in codes(explanation)
+
+    # when
+    world.do("list", "ada", "bob")
+
+    # then
+    explanation = world.feed.explain("bob", post.id)
+    assert (explanation.in_home, explanation.visible) == (True, True)
+    assert ("visibility", "visible") in codes(explanation)
+    check(world, "bob")
+
+    # when who is on it follows no longer
+    world.do("unfollow", "bob", "ada")
+    explanation = world.feed.explain("bob", post.id)
+    assert (explanation.in_home, explanation.visible) == (False, True)
+
+    # when the list is gone
+    world.do("follow", "bob", "ada")
+    world.feed.lists.delete("ada", world.list_of("ada"))
+    assert ("visibility", "list_only") in codes(world.feed.explain("bob", post.id))
+    assert world.feed.explain("ada", post.id).in_home
+    check(world, "bob")
 
 
 def test_what_has_expired(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Page cursors: opaque to the client, signed, versioned, and valid for one viewer and one feed.
+"""Page cursors: sealed, signed, versioned, and valid for one viewer and one feed.
 
 A cursor is base64url text over
 
@@ -6,8 +6,15 @@ A cursor is base64url text over
 
 big-endian, where the tag is keyed BLAKE2b (RFC 7693) of 16 bytes, over everything before it
 followed by the viewer (8) and the feed. Those two are covered without being in the cursor, so it
-tells nothing about them and is refused anywhere else. Only a fixed head is looked at before the tag
-has been verified, and every refusal is the same error: a forger learns nothing from it.
+tells nothing about them and is refused anywhere else.
+
+What follows the key id is sealed: a page may end at something that its viewer must not know of, such as who
+follows somebody and blocks the viewer. It is added, bit by bit, to a stream of keyed BLAKE2b over the tag, as in
+the SIV construction of Rogaway and Shrimpton (2006): the same cursor gives the same text, and any other one a
+stream of its own.
+
+Only a fixed head is looked at before the tag has been verified, and every refusal is the same error: a forger
+learns nothing from it.
 """
 
 from __future__ import annotations
@@ -26,9 +33,14 @@ from feedkit.ids import MAX_ID
 
 CURSOR_MAX_CHARS: Final = 512
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _HEAD: Final = struct.Struct(">BHQQQQB")
+_OPEN: Final = struct.Struct(">BH")
 _VIEWER: Final = struct.Struct(">Q")
+_SEALING: Final = b"feedkit cursor"
+_BLOCK: Final = 64
+_MODE_MAX: Final = 255
+_COUNTED: Final = [bytes((nth,)) for nth in range((_HEAD.size + _MODE_MAX) // _BLOCK + 1)]
 _TAG_BYTES: Final = 16
 _SECRET_BYTES: Final = 32
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
@@ -92,24 +104,37 @@ class CursorCodec:
         """
         key, mode = self._signing_key(), cursor.mode.encode()
         body = _HEAD.pack(_VERSION, key.id, *_numbers(cursor), len(mode)) + mode
-        return _to_text(body + _tag(key, body, viewer, feed))
+        tag = _tag(key, body, viewer, feed)
+        return _to_text(_sealed(key, body, tag) + tag)
 
     def decode(self, text: object, *, viewer: int, feed: str) -> Cursor:
         """The cursor that was encoded as this text for this viewer and this feed.
 
         Raises InvalidCursor, with one and the same message, for everything else.
         """
+        key, body, tag = self._unsealed(text)
+        if not hmac.compare_digest(tag, _tag(key, body, viewer, feed)):
+            raise InvalidCursor
+        return _said(body)
+
+    def peek(self, text: str) -> Cursor:
+        """What a cursor says, for whomever and wherever it is good: for tests that look over our shoulder."""
+        return _said(self._unsealed(text)[1])
+
+    def _unsealed(self, text: object) -> tuple[CursorKey, bytes, bytes]:
+        """The key, the body as it was sealed, and the tag that is yet to be verified."""
         raw = _from_text(text)
-        body, tag = raw[:-_TAG_BYTES], raw[-_TAG_BYTES:]
-        if len(body) < _HEAD.size:
+        sealed, tag = raw[:-_TAG_BYTES], raw[-_TAG_BYTES:]
+        if not _HEAD.size <= len(sealed) <= _HEAD.size + _MODE_MAX:
             raise InvalidCursor
-        version, key_id, *numbers, mode_length = _HEAD.unpack_from(body)
-        if version != _VERSION or len(body) != _HEAD.size + mode_length:
+        version, key_id = _OPEN.unpack_from(sealed)
+        key = self._key(key_id) if version == _VERSION else None
+        if key is None:
             raise InvalidCursor
-        key = self._key(key_id)
-        if key is None or not hmac.compare_digest(tag, _tag(key, body, viewer, feed)):
+        body = _sealed(key, sealed, tag)
+        if len(body) != _HEAD.size + body[_HEAD.size - 1]:
             raise InvalidCursor
-        return Cursor(body[_HEAD.size :].decode(), *numbers)
+        return key, body, tag
 
     def _signing_key(self) -> CursorKey:
         keys = self._keys() or self._reload()
@@ -127,6 +152,11 @@ def _numbers(cursor: Cursor) -> tuple[int, int, int, int]:
     return cursor.before, cursor.until, cursor.since, cursor.mark
 
 
+def _said(body: bytes) -> Cursor:
+    _, _, *numbers, _ = _HEAD.unpack_from(body)
+    return Cursor(body[_HEAD.size :].decode(), *numbers)
+
+
 def _find(keys: Sequence[CursorKey], key_id: int) -> CursorKey | None:
     for key in reversed(keys):  # most cursors are young
         if key.id == key_id:
@@ -138,6 +168,20 @@ def _tag(key: CursorKey, body: bytes, viewer: int, feed: str) -> bytes:
     """The body tells its own length, so no two (body, viewer, feed) share one message."""
     message = body + _VIEWER.pack(viewer) + feed.encode()
     return hashlib.blake2b(message, key=key.secret, digest_size=_TAG_BYTES).digest()
+
+
+def _sealed(key: CursorKey, body: bytes, tag: bytes) -> bytes:
+    """What follows the key id, sealed; and again what it was, of what is sealed."""
+    length = len(body) - _OPEN.size
+    stream = _block(key, tag, 0)
+    for nth in range(1, -(-length // _BLOCK)):
+        stream += _block(key, tag, nth)
+    mixed = int.from_bytes(body[_OPEN.size :]) ^ int.from_bytes(stream[:length])
+    return body[: _OPEN.size] + mixed.to_bytes(length)
+
+
+def _block(key: CursorKey, tag: bytes, nth: int) -> bytes:
+    return hashlib.blake2b(tag, key=key.secret, person=_SEALING, salt=_COUNTED[nth]).digest()
 
 
 def _to_text(raw: bytes) -> str:

@@ -247,7 +247,7 @@ class Runtime(Generic[Key]):
         truth, settings, clock = self.truth, self.settings, self._wiring.clock
         timelines = Timelines(truth, self.inboxes, self.outboxes, settings)
         hydrator = Hydrator(self.readthrough, clock)
-        cursors = CursorCodec(lambda: self._keys, self._load_keys)
+        self.cursors = cursors = CursorCodec(lambda: self._keys, self._load_keys)
         reader = FeedReader(truth, hydrator, cursors, settings, self)
         self.home = Home(reader, self.readthrough, timelines, truth)
         self.list_feed = ListFeed(reader, self.readthrough, timelines, truth)

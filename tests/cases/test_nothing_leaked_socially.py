@@ -1,5 +1,6 @@
 """Cases L04, L05, L07 and L09: no follower yet, a suspended author, a wider audience, and what counts tell."""
 
+import base64
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -324,3 +325,79 @@ def test_l09_the_badge_of_what_is_new_counts_what_would_be_shown(feed: Feed) -> 
 
 def check_badge(feed: Feed, cursor: str, expected: int) -> None:
     assert feed.count_newer("bob", cursor) == len(feed.home("bob", cursor=cursor)) == expected
+
+
+def test_l09_a_page_leads_on_only_where_there_is_something_to_show(feed: Feed) -> None:
+    """A cursor that leads to an empty page would tell that something hidden stands there."""
+    # given what bob may not see below what he may, with as much room on a page as he needs
+    lists = feed.lists.create("bob", "few")
+    feed.lists.add("bob", lists.id, ["ada"])
+    top = feed.publish("cyd", text="answer me")
+    picture = [{"url": "https://x/1.png"}]
+    for audience in ("only_me", "friends", "public"):
+        feed.publish("ada", text="#here", audience=audience, reply_to=top.id, media=picture)
+    below = feed.publish("cyd", text="x")
+    feed.publish("ada", text="an answer", reply_to=below.id)
+    feed.publish("ada", text="hidden", reply_to=below.id, audience="friends")
+    feed.publish("dee", text="#here", media=picture)
+    feed.publish("dee", text="x", reply_to=below.id)
+    feed.block("dee", "bob")
+    feed.follow("bob", "ada")
+
+    # then
+    surfaces: dict[str, Callable[..., Any]] = {
+        "home": lambda **more: feed.home("bob", **more),
+        "list": lambda **more: feed.list_feed("bob", lists.id, **more),
+        "replies": lambda **more: feed.profile("bob", "ada", tab="replies", **more),
+        "media": lambda **more: feed.profile("bob", "ada", tab="media", **more),
+        "posts": lambda **more: feed.profile(None, "ada", **more),
+        "tag": lambda **more: feed.tag("bob", "here", **more),
+        "thread": lambda **more: feed.thread("bob", below.id, **more),
+        "picture": lambda **more: feed.media.posts("bob", url="https://x/1.png", **more),
+    }
+
+    def check() -> None:
+        for name, surface in surfaces.items():
+            whole = ids(surface())
+            for limit in range(1, len(whole) + 1):
+                page, walked = surface(limit=limit), []
+                while page.next_cursor is not None:
+                    assert len(page) == limit, name
+                    walked += ids(page)
+                    page = surface(limit=limit, cursor=page.next_cursor)
+                assert len(page) or not whole, name
+                assert walked + ids(page) == whole, name
+
+    on_both_paths(feed, check)
+
+
+def test_l09_a_cursor_does_not_tell_who_is_hidden(backend_url: str) -> None:
+    """With keys that are ids, it would name them: a page may end at somebody whom its viewer does not meet."""
+    viewer, ada, shown, hidden = 1, 2, 3, 0x1122334455667788
+    with feedkit.connect(backend_url, key=int, clock=(clock := ManualClock(START))) as feed:
+        feed.migrate()
+        # given
+        post = feed.publish(ada, text="x")
+        for follower in (shown, hidden, shown + 1):
+            feed.follow(follower, ada)
+            feed.react(follower, post.id)
+            clock.advance(seconds=1)
+        hers = feed.comment(hidden, post.id, text="x")
+        feed.comment(ada, post.id, text="x")
+        feed.comment(ada, post.id, text="x")
+        feed.block(hidden, viewer)
+
+        # when
+        cursors = [
+            feed.followers(viewer, ada, limit=1).next_cursor,
+            feed.reactions(viewer, post.id, limit=1).next_cursor,
+            feed.comments(viewer, post.id, limit=1).next_cursor,
+            feed.comments(viewer, post.id, limit=1, sort="oldest").next_cursor,
+        ]
+
+    # then
+    for cursor in cursors:
+        assert cursor is not None
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        for told in (hidden, hers.id):
+            assert told.to_bytes(8, "big") not in raw

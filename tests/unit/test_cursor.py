@@ -7,6 +7,7 @@ import hashlib
 import pickle
 import struct
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,7 +53,22 @@ def text_of(raw: bytes) -> str:
 def signed(body: bytes, key: CursorKey = NEW, viewer: int = 7, feed: str = "home") -> str:
     """A cursor of arbitrary bytes, well signed: what only a holder of the key can make."""
     message = body + struct.pack(">Q", viewer) + feed.encode()
-    return text_of(body + hashlib.blake2b(message, key=key.secret, digest_size=16).digest())
+    tag = hashlib.blake2b(message, key=key.secret, digest_size=16).digest()
+    return text_of(sealed(body, tag, key) + tag)
+
+
+def sealed(body: bytes, tag: bytes, key: CursorKey = NEW) -> bytes:
+    """A body as it stands in a cursor, and once more a body of that."""
+    stream = b"".join(
+        hashlib.blake2b(tag, key=key.secret, person=b"feedkit cursor", salt=bytes([nth])).digest()
+        for nth in range(10)
+    )
+    return body[:3] + bytes(one ^ other for one, other in zip(body[3:], stream, strict=False))
+
+
+def body_of(text: str) -> bytes:
+    """What a cursor of the new key says."""
+    return sealed(raw_of(text)[:-16], raw_of(text)[-16:])
 
 
 def assert_refused(text: object, *, codec: CursorCodec = CODEC, viewer: int = 7, feed: str = "home") -> None:
@@ -89,8 +105,8 @@ def test_defaults_are_the_whole_feed() -> None:
 
 def test_stored_bytes_never_change_by_accident() -> None:
     # given: what hosts' clients hold at this moment
-    home = "AQACEAAAAAAAMDkIAAAAAAAAAAAAAAAAAAAAAAAAAAAAA9sEaG9tZbdtjaoduHTkctxWJ7njqCg"
-    profile = "AQACf_________8AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAHcHJvZmlsZWt3T3PGFlG3cb2-5P4zdN8"
+    home = "AgACqYSxxOmEIcJkQ4fh9_eL7pR8zPjPzi-_dg3OPxVv-lzUmKa56MIvwjVqXGt68sulXuZJB38"
+    profile = "AgACXYNwKTSDVgPTQyEBgw9urt8jfDGVWii9Adew5iaA_9HcZl6NmTPrTR56MMIx8qnihLrOfadEwtA"
 
     # then
     assert CODEC.encode(PAGE, viewer=7, feed="home") == home
@@ -109,6 +125,22 @@ def test_a_cursor_tells_neither_viewer_nor_feed_nor_secret() -> None:
     # then
     assert struct.pack(">Q", viewer) not in raw
     assert b"ada" not in raw
+
+
+@given(cursors, viewers, feeds)
+def test_a_cursor_tells_nothing_of_what_it_says(cursor: Cursor, viewer: int, feed: str) -> None:
+    # given
+    one = CODEC.encode(cursor, viewer=viewer, feed=feed)
+    other = CODEC.encode(attrs.evolve(cursor, before=cursor.before ^ 1), viewer=viewer, feed=feed)
+
+    # then
+    assert struct.pack(">QQ", cursor.before, cursor.until) not in raw_of(one)
+    assert one == CODEC.encode(cursor, viewer=viewer, feed=feed)
+    assert raw_of(one)[3:11] != raw_of(other)[3:11]
+    assert raw_of(one)[11:35] != raw_of(other)[11:35], "the same numbers, and another stream"
+
+
+def test_a_key_tells_no_secret() -> None:
     assert "bbbb" not in repr(NEW)
 
 
@@ -123,7 +155,7 @@ def test_l13_forged_text_is_refused(text: str) -> None:
 @given(st.binary(max_size=100))
 def test_l13_forged_bytes_are_refused(raw: bytes) -> None:
     assert_refused(text_of(raw))
-    assert_refused(text_of(b"\x01\x00\x02" + raw))
+    assert_refused(text_of(b"\x02\x00\x02" + raw))
 
 
 @given(cursors, viewers, feeds, st.data())
@@ -173,8 +205,8 @@ def test_l13_a_logged_out_viewers_cursor_is_not_a_logged_in_ones() -> None:
 def test_l13_mode_viewer_and_feed_cannot_be_shifted_into_each_other() -> None:
     # given: a well signed cursor whose message also reads as a longer mode with another viewer and feed
     feed = "12345678profile:1"
-    raw = raw_of(CODEC.encode(PAGE, viewer=7, feed=feed))
-    body, tag = raw[:-16], raw[-16:]
+    text = CODEC.encode(PAGE, viewer=7, feed=feed)
+    body, tag = body_of(text), raw_of(text)[-16:]
     message = body + struct.pack(">Q", 7) + feed.encode()
 
     # when
@@ -183,13 +215,13 @@ def test_l13_mode_viewer_and_feed_cannot_be_shifted_into_each_other() -> None:
 
     # then
     assert longer + struct.pack(">Q", viewer) + b"profile:1" == message
-    assert_refused(text_of(longer + tag), viewer=viewer, feed="profile:1")
+    assert_refused(text_of(sealed(longer, tag) + tag), viewer=viewer, feed="profile:1")
 
 
-@pytest.mark.parametrize("version", [0, 2, 255])
+@pytest.mark.parametrize("version", [0, 1, 3, 255])
 def test_l13_another_version_is_refused_though_well_signed(version: int) -> None:
     # given
-    body = raw_of(TEXT)[:-16]
+    body = body_of(TEXT)
     assert CODEC.decode(signed(body), viewer=7, feed="home") == PAGE
 
     # then
@@ -198,9 +230,9 @@ def test_l13_another_version_is_refused_though_well_signed(version: int) -> None
 
 @given(st.binary(max_size=80))
 def test_l13_a_well_signed_body_of_the_wrong_shape_is_refused(rest: bytes) -> None:
-    body = b"\x01\x00\x02" + rest
+    body = b"\x02\x00\x02" + rest
 
-    if len(body) < 28 or len(body) != 28 + body[27]:
+    if len(body) < 36 or len(body) != 36 + body[35]:
         assert_refused(signed(body))
 
 
@@ -345,7 +377,7 @@ def test_l13_forgeries_of_known_keys_cost_no_reload() -> None:
     keys = Keys(OLD, NEW)
 
     # when
-    for text in ("", "AAAA", TEXT[:-1] + "A", "x" * 10_000, text_of(b"\x02\x99\x99" + bytes(60))):
+    for text in ("", "AAAA", TEXT[:-1] + "A", "x" * 10_000, text_of(b"\x03\x99\x99" + bytes(60))):
         assert_refused(text, codec=keys.codec())
 
     # then

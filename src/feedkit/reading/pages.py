@@ -52,7 +52,8 @@ def fill(
 ) -> Filled[Key]:
     """Take entries from `source` until `limit` of them can be shown, it ends, or `max_scan` were looked at.
 
-    Places in `left_out` are passed over.
+    A full page goes on only where something follows that can be shown too: a cursor that leads to an empty page
+    would tell of what is hidden. Places in `left_out` are passed over.
     """
     lines: Lines[Key] = Lines(limit)
     last, scanned, unreadable = at.before, 0, 0
@@ -71,7 +72,7 @@ def fill(
         last = places[taken - 1] if taken else last
         exhausted = taken == len(places)
         ended = exhausted and len(places) < wanted
-        if ended or not lines.room() or scanned >= max_scan:
+        if ended or not exhausted or scanned >= max_scan:
             truncated = not ended and lines.room() > 0
             return Filled(tuple(lines.items), tuple(lines.positions), last, ended, truncated, unreadable)
 
