@@ -87,7 +87,8 @@ def gather(world: FeedMachine) -> None:
         world.begin_elsewhere(kind=kind, viewer="bob", nobody=False, pick=place(focus.id), limit=2, process=0)
         for author in ("cyd", "ada"):
             answer(world, author, focus.id, process=0)
-        world.continue_walk(pick=len(world.walks) - 1, pages=1, limit=3, process=1)
+        if world.walks:
+            world.continue_walk(pick=len(world.walks) - 1, pages=1, limit=3, process=1)
         world.poll(pick=len(world.watches) - 1, limit=2, at_once=True, process=1)
     tagged = next(post for post in world.posts() if post.tags and post.audience == "public")
     for reader in (0, 1, 0):
