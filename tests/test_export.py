@@ -206,6 +206,22 @@ def test_a_persons_export_holds_of_others_what_they_may_see(backend_url: str) ->
     assert ("followed_by", "dan") not in relations(found)
 
 
+def test_who_wants_no_reposts_is_told_to_nobody_else(backend_url: str) -> None:
+    with opened(backend_url) as feed:
+        # given
+        feed.follow("bob", "ada", reposts=False)
+        feed.users.put("ada", private=True)
+        feed.follow("cyd", "ada", reposts=False)
+
+        # when
+        theirs, own = of_user(feed, "ada"), of_user(feed, "bob")
+
+    # then
+    assert relations(theirs) == {("followed_by", "bob"), ("requested_by", "cyd")}
+    assert [line["data"] for line in of(theirs, "relation")] == [None, None]
+    assert [line["data"] for line in of(own, "relation")] == [1]
+
+
 def test_a_persons_export_holds_each_thing_once(backend_url: str) -> None:
     """Whatever became of it, and however many there are: more than one step of each kind."""
     clock = ManualClock(START)

@@ -28,6 +28,7 @@ COLUMNS = {
     "home": Surface.HOME,
     "a list's feed": Surface.LIST,
     "by tag": Surface.TAG,
+    "by a picture": Surface.MEDIA,
     "in a thread": Surface.THREAD,
     "profile": Surface.PROFILE,
     "the post itself": Surface.POST,
@@ -117,6 +118,7 @@ def test_the_same_holds_on_real_feeds(
         audience=audience,
         list=members.id if audience is Audience.LIST else None,
         reply_to=opening.id,
+        media=[{"url": "https://x/1.png"}],
     )
 
     # then
@@ -136,6 +138,7 @@ def met(feed: Feed, viewer: str | None, post_id: int, opening_id: int) -> set[Su
     """Where somebody meets a post of ada's."""
     pages = {
         Surface.TAG: feed.tag(viewer, "here"),
+        Surface.MEDIA: feed.media.posts(viewer, url="https://x/1.png"),
         Surface.THREAD: feed.thread(viewer, opening_id),
         Surface.PROFILE: feed.profile(viewer, "ada", tab="replies"),
     }

@@ -16,8 +16,8 @@ audience       who may see the post                where it is not shown, though
 =============  ==================================  =============================================
 
 Never, whatever the audience: those who block the author or whom the author blocks. Those who mute the author
-do not meet their posts on home, in lists, under tags and among the answers to others; who opens a profile or
-a post asks for it. A post that is deleted, expired or not published, and all of a suspended author, is seen by
+do not meet their posts on home, in lists, under tags, by a picture and among the answers to others; who opens a
+profile or a post asks for it. A post that is deleted, expired or not published, and all of a suspended author, is seen by
 nobody. Logged-out viewers see what everyone may see. A repost shows what it shares to those alone who may see
 both. Staff see everything that was ever published, and what is held for review.
 
@@ -47,6 +47,7 @@ class Surface(StrEnum):
     HOME = "home"
     LIST = "list"
     TAG = "tag"
+    MEDIA = "media"
     THREAD = "thread"
     PROFILE = "profile"
     POST = "post"

@@ -132,7 +132,8 @@ class Exporter(Generic[Key]):
         for row in rows:
             kind, other = row["kind"], row["id2"]
             if kind in _BY_OTHERS and other in meets:
-                yield {**_relation(row), "key": str(people[other].key)}
+                # What is beside it is that other person's own choice: whether they want reposts, for one.
+                yield {**_relation(row), "data": None, "key": str(people[other].key)}
             elif _is_of_content(kind):
                 yield {**_relation(row), "item": items.get(other)}
             elif _is_done(kind):

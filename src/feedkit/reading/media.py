@@ -34,6 +34,6 @@ class MediaPosts(Generic[Key]):
             relations = self._readthrough.viewer(viewer_id or LOGGED_OUT).relations
             showing = self._truth.selections.showing
             source = Selected(self._truth, lambda tx, span: showing(tx, column, value, span))
-            return Opened(source, relations, Surface.POST)
+            return Opened(source, relations, Surface.MEDIA)
 
         return Page(**self._reader.read(f"media:{digest}", viewer_tag, cursor, limit, open_feed))
