@@ -304,6 +304,25 @@ def test_a_token_that_the_log_no_longer_reaches_back_to_is_refused(backend_url: 
             feed.graph.reconcile([*host, ("d", "x")], resume=tokens[0])
 
 
+def test_a_run_that_the_log_is_pruned_under_ends_before_it_undoes_what_people_did(backend_url: str) -> None:
+    with connected(backend_url, settings=Settings(event_retention_s=0, prune_every=1)) as feed:
+        clock: ManualClock = feed.wiring.clock  # type: ignore[assignment]
+
+        def read_slowly() -> Iterator[Pair]:
+            """After the first chunk somebody follows, and the log forgets it."""
+            yield from [("a", "ada"), ("aa", "ada")]
+            feed.follow("b", "eve")
+            for nth in range(4):
+                clock.advance(hours=1)
+                feed.publish("ada", text=str(nth))
+                feed.drain()
+            yield ("c", "ada")
+
+        with pytest.raises(InvalidArgument, match="event_retention_s"):
+            feed.graph.reconcile(read_slowly(), chunk=1)
+        assert ("b", "eve") in follows(feed)
+
+
 # adoption at work
 
 

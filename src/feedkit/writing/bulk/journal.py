@@ -12,7 +12,6 @@ class Meanwhile:
 
     def __init__(self, truth: Truth, since: int, batch: int) -> None:
         self._truth, self._number, self._batch = truth, since, batch
-        self._first = True
         self._started: Pairs = set()
         self._ended: Pairs = set()
 
@@ -24,13 +23,12 @@ class Meanwhile:
         while True:
             events = self._truth.events.after(tx, self._number, self._batch)
             numbered = [event.number for event in events if event.number]
-            if self._first and numbered and numbered[0] != self._number + 1:
+            if numbered and numbered[0] != self._number + 1:  # numbers are contiguous, and the newest stays
                 raise InvalidArgument(
                     "the log no longer tells what happened since; start anew, with pairs as they are now, or raise "
                     "the setting event_retention_s",
                     argument="resume",
                 )
-            self._first = False
             for event in events:
                 pair = (event.actor_id, event.object_id)
                 if event.kind is EventKind.FOLLOW_ADDED:
