@@ -17,9 +17,9 @@ audience       who may see the post                where it is not shown, though
 
 Never, whatever the audience: those who block the author or whom the author blocks. Those who mute the author
 do not meet their posts on home, in lists, under tags, by a picture and among the answers to others; who opens a
-profile or a post asks for it. A post that is deleted, expired or not published, and all of a suspended author, is seen by
-nobody. Logged-out viewers see what everyone may see. A repost shows what it shares to those alone who may see
-both. Staff see everything that was ever published, and what is held for review.
+profile or a post asks for it. A post that is deleted, expired or not published, and all of a suspended author, is
+seen by nobody. Logged-out viewers see what everyone may see. A repost shows what it shares to those alone who may
+see both. Staff see everything that was ever published, and what is held for review.
 
 A comment is seen by those who see its post, but for comments by suspended people, by those who block the viewer
 or whom the viewer blocks or mutes. Among those who reacted, nobody suspended or blocked either way is named.

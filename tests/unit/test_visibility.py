@@ -32,36 +32,37 @@ NOW = 1_767_225_600_000
 ME, AUTHOR, OTHER = 10, 20, 30
 LIST_OF_AUTHOR, LIST_OF_OTHER = 70, 80
 
-# What one way of standing to the author opens, and where: (h)ome, a (l)ist of people, under a (t)ag, in a
-# th(r)ead, on a (p)rofile, by its (i)d. Whoever stands to the author in several ways sees what each of them opens.
+# What one way of standing to the author opens, and where: (h)ome, a (l)ist of people, under a (t)ag, by a (m)edium,
+# in a th(r)ead, on a (p)rofile, by its (i)d. Whoever stands to the author in several ways sees what each of them opens.
 OPENS = """
-                         public  unlisted  followers  friends  list   only_me
-    anybody              hltrpi  hlrpi     -          -        -      -
-    follower             hltrpi  hlrpi     hlrpi      -        -      -
-    friend               hltrpi  hlrpi     hlrpi      hlrpi    -      -
-    member               hltrpi  hlrpi     -          -        hlrpi  -
-    author               hltrpi  hlrpi     hlrpi      hlrpi    hlrpi  hlrpi
+                         public   unlisted  followers  friends  list     only_me
+    anybody              hltmrpi  hlmrpi    -          -        -        -
+    follower             hltmrpi  hlmrpi    hlmrpi     -        -        -
+    friend               hltmrpi  hlmrpi    hlmrpi     hlmrpi   -        -
+    member               hltmrpi  hlmrpi    -          -        hlmrpi   -
+    author               hltmrpi  hlmrpi    hlmrpi     hlmrpi   hlmrpi   hlmrpi
 """
 # The same where the author is private: nothing is for anybody.
 OPENS_PRIVATE = """
-                         public  unlisted  followers  friends  list   only_me
-    anybody              -       -         -          -        -      -
-    follower             hltrpi  hlrpi     hlrpi      -        -      -
-    friend               hltrpi  hlrpi     hlrpi      hlrpi    -      -
-    member               -       -         -          -        hlrpi  -
-    author               hltrpi  hlrpi     hlrpi      hlrpi    hlrpi  hlrpi
+                         public   unlisted  followers  friends  list     only_me
+    anybody              -        -         -          -        -        -
+    follower             hltmrpi  hlmrpi    hlmrpi     -        -        -
+    friend               hltmrpi  hlmrpi    hlmrpi     hlmrpi   -        -
+    member               -        -         -          -        hlmrpi   -
+    author               hltmrpi  hlmrpi    hlmrpi     hlmrpi   hlmrpi   hlmrpi
 """
 # What a viewer's other ties then take away again, whatever the audience: of posts, and of reposts.
 TAKES = """
-                         posts   reposts
-    blocked              hltrpi  hltrpi
-    muter                hltr    hltr
-    without reposts      -       h
+                         posts    reposts
+    blocked              hltmrpi  hltmrpi
+    muter                hltmr    hltmr
+    without reposts      -        h
 """
 LETTER = {
     Surface.HOME: "h",
     Surface.LIST: "l",
     Surface.TAG: "t",
+    Surface.MEDIA: "m",
     Surface.THREAD: "r",
     Surface.PROFILE: "p",
     Surface.POST: "i",

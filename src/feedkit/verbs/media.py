@@ -57,7 +57,8 @@ class MediaOfPosts(Noun[Key]):
     ) -> Page[Key]:
         """A page of the posts that show this medium, as far as the viewer may see them, newest first.
 
-        Without those of people whom the viewer mutes, as wherever nobody in particular was asked for. One of `url` and `content_hash` says which.
+        Without those of people whom the viewer mutes, as wherever nobody in particular was asked for. One of `url`
+        and `content_hash` says which.
 
         Raises:
             InvalidArgument: neither is given, or both are; `limit` is not 1..`page_limit_max`.
