@@ -17,8 +17,7 @@ engine = sa.create_engine(os.environ.get("DATABASE_URL", "sqlite:///fastapi.db")
 feed = feedkit.connect(engine, key=UUID)  # opens nothing yet
 
 
-class Base(DeclarativeBase):
-    """The application's own tables."""
+class Base(DeclarativeBase): ...
 
 
 class Document(Base):
@@ -60,11 +59,9 @@ def home(me: Me, cursor: str | None = None, limit: int = 20) -> dict[str, Any]:
 @app.post("/posts", status_code=201)
 def create(me: Me, text: str, session: Db) -> dict[str, Any]:
     with session.begin():  # the document and the post are there together, or neither
-        document = Document(text=text)
-        session.add(document)
+        session.add(document := Document(text=text))
         session.flush()
-        post = feed.publish(me, text=text, ref=f"document:{document.id}", connection=session)
-    return post.to_dict()
+        return feed.publish(me, text=text, ref=f"document:{document.id}", connection=session).to_dict()
 
 
 @app.get("/posts/{post_id}")

@@ -31,6 +31,11 @@ def test_quickstart(tmp_path: Path) -> None:
     assert (tmp_path / "social.db").exists()
 
 
+def test_a_host_in_one_file_is_read_in_one_sitting() -> None:
+    for example in EXAMPLES.glob("*.py"):
+        assert len(example.read_text(encoding="utf-8").splitlines()) < 80, example.name
+
+
 def test_every_example_is_tested() -> None:
     here = Path(__file__).parent
     sources = [
