@@ -256,6 +256,25 @@ def test_a_removed_post_is_gone_for_everybody_and_comes_back_to_its_place(
         assert feed.check().ok
 
 
+def test_what_a_removed_post_said_before_is_gone_for_its_author_too(feed: feedkit.Feed[str]) -> None:
+    # given
+    post = feed.publish("ada", text="rude")
+    feed.edit("ada", post.id, text="ruder")
+    staff = eve(feed)
+
+    # when
+    staff.remove(post.id)
+
+    # then
+    for gone in (post.id, 12345):
+        with pytest.raises(NotFound) as raised:
+            feed.posts.revisions("ada", gone)
+        assert "no such post" in raised.value.message
+    assert [one.text for one in staff.revisions(post.id)] == ["rude"]
+    staff.restore(post.id)
+    assert [one.text for one in feed.posts.revisions("ada", post.id)] == ["rude"]
+
+
 def test_what_its_author_deletes_stays_deleted(feed: feedkit.Feed[str]) -> None:
     post = feed.publish("ada", text="x")
     eve(feed).remove(post.id)

@@ -49,7 +49,8 @@ class OwnPosts:
     def _own(self, author_id: int | None, post_id: int) -> Post:
         posts, _ = self._truth.read(lambda tx: self._truth.posts.get_many(tx, [post_id]))
         for post in posts:
-            if post.author_id == author_id and post.deleted_ms is None:
+            gone = post.deleted_ms is not None or post.status is PostStatus.REMOVED
+            if post.author_id == author_id and not gone:
                 return post
         raise _not_found()
 
