@@ -13,7 +13,7 @@ import feedkit
 from feedkit import Forbidden, ManualClock, Relation
 from feedkit.model import Assoc
 from tests.cases.case_tools import START, opened
-from tests.test_graph import Feed, check_laws, links
+from tests.graph.words import Feed, check_laws, links
 
 PEOPLE = ("ada", "bob", "cem")
 Edges = set[tuple[str, str]]
