@@ -4,9 +4,9 @@ Users are named by UUIDs. Follows come as a table gives them that is read `ORDER
 each, most of them of few people, each with its own time. Posts come oldest first, about 100 characters each,
 one in ten an answer by the ref of another, one in twenty with a picture, several in one second.
 
-Each round fills an empty database of each kind: a SQLite file as feedkit makes it (WAL, `synchronous` NORMAL), and
-a PostgreSQL of its own on this machine, which does not wait for the disk. The figure of a backend is the median of
-its rounds; those without a backend are the lower of both.
+Each round (three; with --quick one) fills an empty database of each kind: a SQLite file as feedkit makes it (WAL,
+`synchronous` NORMAL), and a PostgreSQL of its own on this machine, which does not wait for the disk. The figure of
+a backend is the median of its rounds; those without a backend are the lower of both.
 
     users_per_s, follows_per_s, posts_per_s     rows per second, from the first row handed in to the last commit
 
@@ -67,7 +67,9 @@ class World:
 def main() -> None:
     parser = options(__doc__, rounds=3)
     parser.add_argument("--backend", choices=("both", "sqlite", "postgresql"), default="both")
+    parser.set_defaults(rounds=None)
     args = parser.parse_args()
+    args.rounds = args.rounds or (1 if args.quick else 3)
     world = make(SMOKE if args.smoke else QUICK if args.quick else FULL)
     report: Report = {"benchmark": "import", "quick": args.quick, "rounds": args.rounds}
     report |= {name: len(getattr(world, name)) for name in WHAT} | {"backends": []}
