@@ -14,6 +14,10 @@ import pytest
 
 from tests.servers import ServerUnavailable, connections_left, fresh_database, run_postgres
 
+pytest.register_assert_rewrite(
+    "feedkit.testing.contracts"
+)  # as their failures have to tell what was compared
+
 IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 POSTGRES_FIXTURES = {"postgres_url", "postgres_database"}
 # Threads of the test tools themselves, by the start of their names.

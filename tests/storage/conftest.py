@@ -1,4 +1,4 @@
-"""Truth of either database, migrated and empty."""
+"""Truth of every driver, migrated and empty."""
 
 from collections.abc import Iterator
 
@@ -16,18 +16,9 @@ def opened(target: str) -> SqlTruth:
     return truth
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def truth(request: pytest.FixtureRequest) -> Iterator[SqlTruth]:
-    """SQLite in memory, or PostgreSQL."""
-    url = "memory://" if request.param == "sqlite" else request.getfixturevalue("postgres_database")
-    made = opened(url)
-    yield made
-    made.close()
-
-
 @pytest.fixture
-def pg_truth(postgres_database: str) -> Iterator[SqlTruth]:
-    """PostgreSQL, where several transactions can be open at once."""
-    made = opened(postgres_database)
+def truth(backend_url: str) -> Iterator[SqlTruth]:
+    """A SQLite file, SQLite in memory, or PostgreSQL."""
+    made = opened(backend_url)
     yield made
     made.close()

@@ -1,11 +1,4 @@
-"""Suites that a storage driver has to pass: subclass one in a test file, say how to make the driver.
-
-    class TestMyTimelines(TimelineStoreContract):
-        def make_store(self, **bounds):
-            return MyTimelines(**bounds)
-
-The laws are those in the docstrings of `feedkit.storage.base`.
-"""
+"""What every store of timelines keeps."""
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -19,8 +12,6 @@ from feedkit.idset import idset
 from feedkit.storage.base import Timeline, TimelineStore
 from feedkit.storage.entries import Entries, of_rows
 from feedkit.testing import START
-
-__all__ = ["TimelineStoreContract"]
 
 TTL_MS = 60_000
 ANN, BEN, CAT = 11, 12, 13

@@ -1,0 +1,43 @@
+"""What the suites of truth share."""
+
+from collections.abc import Callable
+from itertools import count
+from typing import Concatenate, ParamSpec, TypeVar
+
+import pytest
+from hypothesis import settings
+
+from feedkit.storage.base import Truth, Tx
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+NOW_MS = 1_767_225_600_000  # 2026-01-01T00:00Z
+_ROOMS = count(1)
+few = settings(max_examples=20)
+
+
+class TruthSuite:
+    """A suite whose tests ask for a fixture `truth`: a `Truth` that is migrated for keys of type str, and empty."""
+
+    @pytest.fixture
+    def shared(self, truth: Truth) -> Truth:
+        """Truth in which a second transaction may write while a first one is open."""
+        if truth.one_writer:
+            pytest.skip("one transaction writes at a time here")
+        return truth
+
+
+def read(truth: Truth, work: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What a store answers."""
+    return truth.read(lambda tx: work(tx, *args, **kwargs))
+
+
+def write(truth: Truth, work: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """What a store does, in a transaction of its own."""
+    return truth.write(lambda tx: work(tx, *args, **kwargs))
+
+
+def room() -> int:
+    """Ids from here on up are those of one example alone."""
+    return next(_ROOMS) * 1000
