@@ -179,6 +179,36 @@ def refusal(call: Callable[[], object]) -> InvalidArgument | None:
     return None
 
 
+# A02
+
+
+def test_a02_following_and_unfollowing_again_and_again_is_one_backfill(sqlite_url: str) -> None:
+    with opened(sqlite_url) as feed:
+        # given somebody with an inbox
+        post = feed.publish("ada", text="x")
+        feed.follow("bob", "ada")
+        assert ids(feed.home("bob")) == [post.id]
+        asked: list[int] = []
+        posts = feed.runtime().truth.posts
+        recent = posts.recent
+
+        def counted(*given: Any, **named: Any) -> Any:
+            asked.append(1)
+            return recent(*given, **named)
+
+        # when
+        for _ in range(50):
+            feed.unfollow("bob", "ada")
+            feed.follow("bob", "ada")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(posts, "recent", counted)
+            page = feed.home("bob")
+
+    # then
+    assert ids(page) == [post.id]
+    assert len(asked) <= 1
+
+
 # A04
 
 NASTY = [

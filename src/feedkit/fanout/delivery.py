@@ -36,10 +36,12 @@ class Delivery:
             return
         self._publish([event for event in events if _brings_a_post(event)])
         self._purge([event for event in events if event.kind is EventKind.POST_DELETED])
+        # Each once: who follows and unfollows again and again costs others no more than who follows.
+        follows = (event for event in events if event.kind is EventKind.FOLLOW_ADDED)
+        for reader_id, author_id in dict.fromkeys((event.actor_id, event.object_id) for event in follows):
+            self._backfill(reader_id, author_id)
         for event in events:
-            if event.kind is EventKind.FOLLOW_ADDED:
-                self._backfill(event.actor_id, event.object_id)
-            elif event.kind is EventKind.PULL_ENDED:
+            if event.kind is EventKind.PULL_ENDED:
                 self._backfill_followers(event.object_id)
 
     def clear(self) -> None:
