@@ -20,7 +20,7 @@ _COPY_BEGIN, _COPY_END = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _CACHE_KIB = 262_144
 _VARIABLES = 900  # of one statement; older SQLite takes 999
 
-_PART = 2000  # rows; larger than what lies between us and the server, and small beside a chunk
+_PART = 500  # rows: less than what lies between us and the server, so that neither waits
 _WHOLE_TABLES = ("hashjoin", "mergejoin", "seqscan")
 
 _ARRAYS: Mapping[str, Callable[[Any], str]] = {
