@@ -41,3 +41,35 @@ class TestNodes(contracts.NodeStoreContract):
 
 class TestInstall(contracts.InstallStoreContract):
     pass
+
+
+class TestLives(contracts.LifeStoreContract):
+    pass
+
+
+class TestMedia(contracts.MediaStoreContract):
+    pass
+
+
+class TestJournals(contracts.JournalStoreContract):
+    pass
+
+
+class TestSelections(contracts.SelectionStoreContract):
+    pass
+
+
+class TestEngagement(contracts.EngagementStoreContract):
+    pass
+
+
+class TestComments(contracts.CommentStoreContract):
+    pass
+
+
+class TestBulk(contracts.BulkStoreContract):
+    pass
+
+
+class TestExport(contracts.ExportStoreContract):
+    pass

@@ -21,27 +21,42 @@ skipped where a truth says that it has `one_writer`. For assertions that tell wh
 the import: `pytest.register_assert_rewrite("feedkit.testing.contracts")`.
 """
 
+from feedkit.testing.contracts.bulk import BulkStoreContract
+from feedkit.testing.contracts.comments import CommentStoreContract
 from feedkit.testing.contracts.counts import CountStoreContract
+from feedkit.testing.contracts.engagement import EngagementStoreContract
 from feedkit.testing.contracts.events import EventStoreContract
+from feedkit.testing.contracts.exporting import ExportStoreContract
 from feedkit.testing.contracts.graph import GraphStoreContract
 from feedkit.testing.contracts.install import InstallStoreContract
+from feedkit.testing.contracts.journals import JournalStoreContract
 from feedkit.testing.contracts.lists import ListStoreContract
+from feedkit.testing.contracts.lives import LifeStoreContract, MediaStoreContract
 from feedkit.testing.contracts.nodes import NodeStoreContract
 from feedkit.testing.contracts.posts import PostStoreContract
 from feedkit.testing.contracts.pulled import PulledStoreContract
+from feedkit.testing.contracts.selections import SelectionStoreContract
 from feedkit.testing.contracts.timelines import TimelineStoreContract
 from feedkit.testing.contracts.truth import TruthContract
 from feedkit.testing.contracts.users import UserStoreContract
 
 __all__ = [
+    "BulkStoreContract",
+    "CommentStoreContract",
     "CountStoreContract",
+    "EngagementStoreContract",
     "EventStoreContract",
+    "ExportStoreContract",
     "GraphStoreContract",
     "InstallStoreContract",
+    "JournalStoreContract",
+    "LifeStoreContract",
     "ListStoreContract",
+    "MediaStoreContract",
     "NodeStoreContract",
     "PostStoreContract",
     "PulledStoreContract",
+    "SelectionStoreContract",
     "TimelineStoreContract",
     "TruthContract",
     "UserStoreContract",

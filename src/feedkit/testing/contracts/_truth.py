@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from itertools import count
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import attrs
 import pytest
 from hypothesis import settings
 
+from feedkit.model import Post
 from feedkit.storage.base import Truth, Tx
 
 P = ParamSpec("P")
@@ -41,3 +43,18 @@ def write(truth: Truth, work: Callable[Concatenate[Tx, P], T], *args: P.args, **
 def room() -> int:
     """Ids from here on up are those of one example alone."""
     return next(_ROOMS) * 1000
+
+
+def store(truth: Truth, *posts: Post) -> None:
+    """Insert posts in one transaction."""
+
+    def work(tx: Tx) -> None:
+        for post in posts:
+            truth.posts.insert(tx, post)
+
+    truth.write(work)
+
+
+def post(number: int, author_id: int = 9, **fields: Any) -> Post:
+    """A post whose id is its position."""
+    return attrs.evolve(Post(number, number, author_id, NOW_MS), **fields)
