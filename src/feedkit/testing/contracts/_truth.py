@@ -1,6 +1,7 @@
 """What the suites of truth share."""
 
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import count
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -15,6 +16,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 NOW_MS = 1_767_225_600_000  # 2026-01-01T00:00Z
+_A_WHILE_S = 0.2
 _ROOMS = count(1)
 few = settings(max_examples=20)
 
@@ -58,3 +60,17 @@ def store(truth: Truth, *posts: Post) -> None:
 def post(number: int, author_id: int = 9, **fields: Any) -> Post:
     """A post whose id is its position."""
     return attrs.evolve(Post(number, number, author_id, NOW_MS), **fields)
+
+
+def waits(truth: Truth, first: Callable[[Tx], object], second: Callable[[Tx], object]) -> bool:
+    """Whether a transaction that does `second` has to wait for the end of one that has done `first`."""
+    with ThreadPoolExecutor(1) as pool:
+
+        def hold(tx: Tx) -> tuple[Future[object], bool]:
+            first(tx)
+            going = pool.submit(truth.write, second)
+            return going, not wait([going], timeout=_A_WHILE_S).done
+
+        going, waited = truth.write(hold)
+        going.result(10)
+        return waited

@@ -10,7 +10,7 @@ from feedkit.model import Assoc, Audience, Count, Media
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.bulk import Links, NewPosts, NewUser
 from feedkit.storage.selections import Span
-from feedkit.testing.contracts._truth import NOW_MS, TruthSuite, post, read, store, write
+from feedkit.testing.contracts._truth import NOW_MS, TruthSuite, post, read, store, waits, write
 
 
 class BulkStoreContract(TruthSuite):
@@ -139,6 +139,17 @@ class BulkStoreContract(TruthSuite):
         assert read(truth, truth.bulk.by_refs, ["doc:2", "old", "none"]) == {"doc:2": (21, 8), "old": (10, 9)}
         assert sorted(read(truth, truth.bulk.existing_posts, [10, 11, 12, 20])) == [10, 20]
         assert read(truth, truth.selections.tagged, "cats", Span(MAX_ID, 0, 10)) == [20]
+
+    def test_who_holds_the_graph_is_waited_for(self, shared: Truth) -> None:
+        assert waits(shared, shared.bulk.hold_graph, lambda tx: shared.graph.lock_pair(tx, 1, 2))
+
+    def test_who_holds_the_positions_is_alone_with_them(self, shared: Truth) -> None:
+        def work(tx: Tx) -> None:
+            shared.bulk.hold_positions(tx)
+            assert write(shared, shared.lives.claim_due, NOW_MS, 1) is None
+
+        shared.write(work)
+        assert waits(shared, shared.bulk.hold_positions, shared.bulk.hold_positions)
 
 
 def column(values: Iterable[int]) -> Ids:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from feedkit.ids import MAX_ID
 from feedkit.model import Count
-from feedkit.storage.base import Truth
+from feedkit.storage.base import COUNTED, Truth
 from feedkit.testing.contracts._truth import TruthSuite, few, read, room, write
 
 
@@ -54,3 +54,7 @@ class CountStoreContract(TruthSuite):
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(add, range(4)))
         assert read(shared, shared.counts.get_many, [7, 8])[7] == dict.fromkeys(Count, 40)
+
+    def test_what_is_counted_leaves_a_row_even_at_nothing(self, truth: Truth) -> None:
+        write(truth, truth.counts.add, {(1, COUNTED): 0, (2, Count.POSTS): 0})
+        assert read(truth, truth.counts.get_many, [1, 2]) == {1: {COUNTED: 0}}

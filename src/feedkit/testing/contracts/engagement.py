@@ -1,11 +1,13 @@
 """What every store of reactions and saves keeps."""
 
+from collections.abc import Callable
+
 from feedkit.ids import MAX_ID
 from feedkit.idset import idset
 from feedkit.model import Assoc, Audience, Comment, Count, Own, Post
 from feedkit.storage.base import COUNTED, REACTED, REACTED_BY, Truth, Tx
 from feedkit.storage.engaging import Mark
-from feedkit.testing.contracts._truth import NOW_MS, TruthSuite, post, read, store, write
+from feedkit.testing.contracts._truth import NOW_MS, TruthSuite, post, read, store, waits, write
 
 ADA, BOB, CEM = 1, 2, 3
 TOP: Mark = (MAX_ID, MAX_ID)
@@ -101,6 +103,14 @@ class EngagementStoreContract(TruthSuite):
         assert less([Count.REACTIONS, Count.REPLIES], [100], on_post=10) == {
             100: {REACTED + "like": 1, "replies": 1}
         }
+
+    def test_what_one_person_does_to_one_thing_waits(self, shared: Truth) -> None:
+        def lock(actor_id: int, target_id: int) -> Callable[[Tx], None]:
+            return lambda tx: shared.engagement.lock(tx, actor_id, target_id)
+
+        assert waits(shared, lock(ADA, 10), lock(ADA, 10))
+        assert not waits(shared, lock(ADA, 10), lock(ADA, 11))
+        assert not waits(shared, lock(ADA, 10), lock(BOB, 10))
 
 
 def react(truth: Truth, *reactions: tuple[int, str, int]) -> None:

@@ -246,6 +246,13 @@ class EventStoreContract(TruthSuite):
         assert read(shared, shared.events.published_after, 99, 5, 10) == [5]
         assert read(shared, shared.events.published_after, 99, 4, 10) == []
 
+    def test_the_log_is_entered_at_a_moment(self, truth: Truth) -> None:
+        assert read(truth, truth.events.last_before, NOW_MS) == 0
+        append(truth, *(event(n, at_ms=NOW_MS + 10 * n) for n in range(1, 5)))
+        number(truth)
+        found = [read(truth, truth.events.last_before, NOW_MS + ms) for ms in (0, 10, 11, 20, 40, 41)]
+        assert found == [0, 0, 1, 1, 3, 4]
+
 
 def event(actor: int, kind: EventKind = EventKind.FOLLOW_ADDED, **fields: Any) -> Event:
     """An event of this actor."""

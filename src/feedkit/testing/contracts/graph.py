@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
@@ -15,7 +16,7 @@ from feedkit.idset import Ids, idset
 from feedkit.model import Assoc
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.relating import NO_REPOSTS, Place
-from feedkit.testing.contracts._truth import NOW_MS, TruthSuite, few, read, room, write
+from feedkit.testing.contracts._truth import NOW_MS, TruthSuite, few, read, room, waits, write
 from feedkit.visibility import Tie
 
 FORWARD = (Assoc.FOLLOWS, Assoc.BLOCKS, Assoc.MUTES)
@@ -179,6 +180,47 @@ class GraphStoreContract(TruthSuite):
         for now_ms, lapsed in ((NOW_MS + 8, []), (NOW_MS + 9, [2])):
             found = read(truth, graph.lapsed_mutes, 1, now_ms)
             assert found.tolist() == lapsed
+
+    def test_how_one_stands_to_another_by_what_they_did(self, truth: Truth) -> None:
+        def work(tx: Tx) -> None:
+            truth.graph.add(tx, 1, Assoc.FOLLOWS, 2, NOW_MS, data=NO_REPOSTS)
+            truth.graph.add(tx, 2, Assoc.FOLLOWS, 1, NOW_MS + 1)
+            truth.graph.add(tx, 1, Assoc.MUTES, 2, NOW_MS + 2)
+
+        truth.write(work)
+        one, other = (read(truth, truth.graph.between, *pair) for pair in ((1, 2), (2, 1)))
+        assert {kind: since_ms for kind, (since_ms, _) in one.items()} == {
+            Assoc.FOLLOWS: NOW_MS,
+            Assoc.MUTES: NOW_MS + 2,
+        }
+        assert one[Assoc.FOLLOWS][1] == NO_REPOSTS
+        assert list(other) == [Assoc.FOLLOWS]
+        assert read(truth, truth.graph.between, 1, 3) == {}
+
+    def test_the_relations_with_some_are_those_of_all_cut_down(self, truth: Truth) -> None:
+        def work(tx: Tx) -> None:
+            for other in (2, 3, 4):
+                truth.graph.add(tx, 1, Assoc.FOLLOWS, other, NOW_MS)
+                truth.graph.add(tx, 1, Assoc.MUTES, other, NOW_MS, data=NOW_MS + other)
+            truth.graph.add(tx, 4, Assoc.BLOCKS, 1, NOW_MS)
+            for list_id in (70, 71):
+                truth.graph.add(tx, list_id, Assoc.LISTS, 1, NOW_MS)
+
+        truth.write(work)
+        held = read(truth, truth.graph.relations_with, 1, [3, 4, 5, 71], NOW_MS + 3)
+        assert held.viewer_id == 1
+        assert held.those(Tie.FOLLOWS).tolist() == [3, 4]
+        assert held.those(Tie.MUTES).tolist() == [4], "the other has lapsed"
+        assert held.those(Tie.BLOCKED).tolist() == [4]
+        assert held.lists.tolist() == [71]
+
+    def test_what_adds_to_one_kind_of_one_user_waits(self, shared: Truth) -> None:
+        def lock(id1: int, kind: Assoc) -> Callable[[Tx], None]:
+            return lambda tx: shared.graph.lock_kind(tx, id1, kind)
+
+        assert waits(shared, lock(1, Assoc.FOLLOWS), lock(1, Assoc.FOLLOWS))
+        assert not waits(shared, lock(1, Assoc.FOLLOWS), lock(2, Assoc.FOLLOWS))
+        assert not waits(shared, lock(1, Assoc.FOLLOWS), lock(1, Assoc.BLOCKS))
 
 
 def links_of(truth: Truth, people: range) -> set[tuple[int, Assoc, int, int]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from feedkit.errors import Conflict, NotFound
 from feedkit.idset import idset
 from feedkit.model import Assoc, UserList
-from feedkit.storage.base import Truth
-from feedkit.testing.contracts._truth import NOW_MS, TruthSuite, read
+from feedkit.storage.base import Truth, Tx
+from feedkit.testing.contracts._truth import NOW_MS, TruthSuite, read, waits
 
 
 class ListStoreContract(TruthSuite):
@@ -37,3 +39,10 @@ class ListStoreContract(TruthSuite):
         truth.write(lambda tx: lists.delete(tx, 70))
         truth.write(lambda tx: lists.rename(tx, 71, "close"))
         assert truth.read(lambda tx: [(one.id, one.name) for one in lists.of(tx, 1)]) == [(71, "close")]
+
+    def test_changes_to_the_lists_of_one_user_wait(self, shared: Truth) -> None:
+        def lock(*owner_ids: int) -> Callable[[Tx], None]:
+            return lambda tx: shared.lists.lock(tx, owner_ids)
+
+        assert waits(shared, lock(2, 1), lock(1, 3))
+        assert not waits(shared, lock(2, 1), lock(3))

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
 
-import attrs
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,15 +12,11 @@ from hypothesis import strategies as st
 from feedkit.errors import Conflict
 from feedkit.ids import MAX_ID
 from feedkit.idset import EMPTY, idset
-from feedkit.model import Audience, Post, PostStatus
+from feedkit.model import Audience, Entity, Media, Post
 from feedkit.storage.base import Truth, Tx
-from feedkit.storage.entries import Entries
-from feedkit.testing.contracts._truth import NOW_MS, TruthSuite, read, write
+from feedkit.testing.contracts._recent import Room, Stored, rows_of, some_authors, stored_posts
+from feedkit.testing.contracts._truth import NOW_MS, TruthSuite, post, read, store, write
 
-ROOM = 10_000  # positions and users of one example; what the others have left stays where it is
-EXAMPLES = count(1)
-Row = tuple[int, int]
-some_authors = st.sets(st.integers(1, 9), min_size=1)
 quick = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -129,94 +121,53 @@ class PostStoreContract(TruthSuite):
         assert rows_of(found) == [(position, author)]
         assert truth.read(lambda tx: truth.posts.at_positions(tx, [position])) == ([row], [])
 
-
-@attrs.frozen
-class Stored:
-    """A post to be. Positions and authors are small numbers, moved to a room of the example's own."""
-
-    position: int
-    author: int
-    audience: Audience = Audience.PUBLIC
-    status: PostStatus = PostStatus.PUBLISHED
-    deleted: bool = False
-
-
-@st.composite
-def stored_posts(draw: st.DrawFn) -> list[Stored]:
-    """Posts of a few authors, some of whom have many more than others, in any order."""
-    authors = draw(st.lists(st.integers(1, 8), min_size=1, max_size=5))
-    positions = draw(st.lists(st.integers(1, 60), unique=True, max_size=50))
-    odd = st.sampled_from(
-        ["stands", "stands", "stands", "stands", "deleted", "only_me", "followers", "draft", "removed"]
-    )
-    posts = []
-    for position in positions:
-        post = Stored(position, draw(st.sampled_from(authors)))
-        match draw(odd):
-            case "deleted":
-                post = attrs.evolve(post, deleted=True)
-            case "only_me" | "followers" as audience:
-                post = attrs.evolve(post, audience=Audience(audience))
-            case "draft" | "removed" as status:
-                post = attrs.evolve(post, status=PostStatus(status))
-        posts.append(post)
-    return posts
-
-
-class Room:
-    """One example's posts in truth, and the naive answers."""
-
-    def __init__(self, truth: Truth, posts: Sequence[Stored]) -> None:
-        self.truth = truth
-        self.base = next(EXAMPLES) * ROOM
-        self.posts = [
-            attrs.evolve(post, position=self.at(post.position), author=self.at(post.author)) for post in posts
-        ]
-        truth.write(self._store)
-
-    def at(self, number: int) -> int:
-        return self.base + number
-
-    def _store(self, tx: Tx) -> None:
-        for post in self.posts:
-            row = Post(
-                post.position, post.position, post.author, NOW_MS, audience=post.audience, status=post.status
-            )
-            self.truth.posts.insert(tx, row)
-            if post.deleted:
-                assert self.truth.posts.delete(tx, row.id, row.author_id, 1) == (row.position, row.audience)
-
-    def standing(self) -> list[Stored]:
-        newest_first = sorted(self.posts, key=lambda post: post.position, reverse=True)
-        return [post for post in newest_first if post.status == "published" and not post.deleted]
-
-    def recent(self, authors: set[int], before: int, floor: int, limit: int, viewer: int) -> None:
-        """Ask truth, and compare."""
-        found = self.truth.read(
-            lambda tx: self.truth.posts.recent(
-                tx, idset(authors), before=before, floor=floor, limit=limit, viewer_id=viewer
-            )
+    def test_a_post_comes_back_as_it_was_by_id_and_by_position(self, truth: Truth) -> None:
+        # given
+        media = (Media("a.jpg", "image/jpeg", 4, 3, "A cat", "c0ffee", 2**40), Media("b.mp4"))
+        whole = post(
+            7,
+            position=MAX_ID - 1,
+            kind="poll",
+            schema_version=3,
+            text="ünï '\"",
+            extra_json='{"a":[1]}',
+            audience=Audience.FOLLOWERS,
+            ref="doc:7",
+            reply_to=1,
+            media=media,
+            published_ms=NOW_MS + 1,
+            edited_ms=NOW_MS + 2,
+            expires_ms=NOW_MS + 3,
+            revision=2,
+            quote_of=3,
+            fallback="a poll",
+            entities=(Entity("tag", 0, 3, "cat"), Entity("mention", 4, 8, "ada", MAX_ID)),
         )
-        wanted = [
-            (post.position, post.author)
-            for post in self.standing()
-            if post.author in authors
-            and floor <= post.position < before
-            and (post.audience != "only_me" or post.author == viewer)
-        ]
-        assert rows_of(found) == wanted[:limit]
 
-    def newest_of_each(self, authors: set[int], each: int) -> None:
-        """Ask truth, and compare."""
-        found = self.truth.read(lambda tx: self.truth.posts.newest_of_each(tx, idset(authors), each))
-        by_author: dict[int, list[Row]] = defaultdict(list)
-        for post in self.standing():
-            if post.author in authors:
-                by_author[post.author].append((post.position, post.author))
-        wanted = [row for rows in by_author.values() for row in rows[:each]]
-        assert rows_of(found) == sorted(wanted, reverse=True)
+        # when
+        store(truth, whole, post(8))
 
+        # then
+        assert read(truth, truth.posts.get_many, [7, 9]) == ([whole], 0)
+        assert read(truth, truth.posts.at_positions, [MAX_ID - 1, 7]) == ([whole], [])
 
-def rows_of(entries: Entries) -> list[Row]:
-    """(position, author) of each entry."""
-    return list(zip(entries.positions.tolist(), entries.authors.tolist(), strict=True))
+    def test_a_post_is_deleted_once_by_its_author(self, truth: Truth) -> None:
+        store(truth, post(1, 9, position=5, audience=Audience.FOLLOWERS))
+        assert write(truth, truth.posts.delete, 1, 8, NOW_MS) is None
+        assert write(truth, truth.posts.delete, 2, 9, NOW_MS) is None
+        assert write(truth, truth.posts.delete, 1, 9, NOW_MS + 1) == (5, Audience.FOLLOWERS)
+        assert write(truth, truth.posts.delete, 1, 9, NOW_MS + 2) is None
+        (deleted,), _ = read(truth, truth.posts.get_many, [1])
+        assert deleted.deleted_ms == NOW_MS + 1, "deletion is soft"
+
+    def test_the_newest_reposts_by_some_as_far_as_they_stand(self, truth: Truth) -> None:
+        store(truth, post(1), *(post(n, n, repost_of=1) for n in range(10, 16)), post(16, 10, repost_of=2))
+        write(truth, truth.posts.delete, 14, 14, NOW_MS)
+
+        def reposts(before: int, limit: int) -> list[int]:
+            some = idset([10, 11, 13, 14, 15])
+            return truth.read(lambda tx: truth.posts.reposts(tx, 1, some, before=before, limit=limit))
+
+        assert sorted(reposts(MAX_ID, 10)) == [10, 11, 13, 15]
+        assert sorted(reposts(15, 2)) == [11, 13]
+        assert reposts(10, 5) == []

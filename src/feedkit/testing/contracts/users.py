@@ -65,3 +65,19 @@ class UserStoreContract(TruthSuite):
             assert len(chunk) <= step
             walked += chunk
         assert walked == everybody
+
+    def test_one_user_is_as_one_of_many(self, truth: Truth) -> None:
+        write(truth, truth.users.add, {1: b"a"}, NOW_MS)
+        write(truth, truth.users.patch, 1, {"handle": "ada", "private": 1, "suspended_until": NOW_MS})
+        stored = UserRow(1, b"a", "ada", None, None, "active", 1, NOW_MS)
+        assert read(truth, truth.users.get, 1) == stored
+        assert read(truth, truth.users.get_many, [1]) == [stored]
+        assert read(truth, truth.users.get, 2) is None
+
+    def test_a_handle_names_one_user_or_nobody(self, truth: Truth) -> None:
+        write(truth, truth.users.add, dict.fromkeys((1, 2, 3, 4)), NOW_MS)
+        for user_id, handle in ((1, "ada"), (2, "bob"), (3, "bob")):
+            write(truth, truth.users.patch, user_id, {"handle": handle})
+        assert read(truth, truth.users.with_handles, ["ada", "bob", "cem"]) == {"ada": 1}
+        write(truth, truth.users.patch, 3, {"handle": "bobby"})
+        assert read(truth, truth.users.with_handles, ["bob", "bobby"]) == {"bob": 2, "bobby": 3}
