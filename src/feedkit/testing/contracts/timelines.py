@@ -1,6 +1,5 @@
 """What every store of timelines keeps."""
 
-from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from hypothesis import given
@@ -9,13 +8,21 @@ from hypothesis import strategies as st
 from feedkit.clock import ManualClock
 from feedkit.ids import MAX_ID
 from feedkit.idset import idset
-from feedkit.storage.base import Timeline, TimelineStore
-from feedkit.storage.entries import Entries, of_rows
+from feedkit.storage.base import TimelineStore
+from feedkit.storage.entries import of_rows
 from feedkit.testing import START
-
-TTL_MS = 60_000
-ANN, BEN, CAT = 11, 12, 13
-WRITER = 77
+from feedkit.testing.contracts._timeline_world import (
+    ANN,
+    BEN,
+    CAT,
+    TTL_MS,
+    WRITER,
+    World,
+    begin,
+    build,
+    entries,
+    positions,
+)
 
 
 class TimelineStoreContract:
@@ -304,103 +311,10 @@ class TimelineStoreContract:
     @given(st.data())
     def test_whatever_happens_it_is_complete_above_its_floor(self, data: st.DataObject) -> None:
         store = self.small(maximum=3, ttl_ms=TTL_MS)
-        world = _World(store, self.clock)
+        world = World(store, self.clock)
         for _ in range(data.draw(st.integers(1, 40), "steps")):
-            name = data.draw(st.sampled_from(_World.STEPS), "step")
-            owner = data.draw(st.sampled_from(_World.OWNERS), "owner")
+            name = data.draw(st.sampled_from(World.STEPS), "step")
+            owner = data.draw(st.sampled_from(World.OWNERS), "owner")
             number = data.draw(st.integers(1, 60), "number")
             getattr(world, name)(owner, number)
             world.check()
-
-
-class _World:
-    """A truth beside the store: what each owner's timeline ought to hold, and builds that are under way."""
-
-    OWNERS = (ANN, BEN, CAT, 14)
-    STEPS = (
-        "post",
-        "post",
-        "post",
-        "post_to_all",
-        "begin",
-        "begin",
-        "finish",
-        "finish",
-        "remove",
-        "drop",
-        "wait",
-    )
-
-    def __init__(self, store: TimelineStore, clock: ManualClock) -> None:
-        self.store, self.clock = store, clock
-        self.wanted: dict[int, set[int]] = {owner: set() for owner in self.OWNERS}
-        self.ever: set[int] = set()
-        self.building: list[tuple[int, int, list[int], int]] = []
-
-    def post(self, owner: int, number: int) -> None:
-        self._post((owner,), number)
-
-    def post_to_all(self, _: int, number: int) -> None:
-        self._post(self.OWNERS, number)
-
-    def _post(self, owners: Sequence[int], position: int) -> None:
-        self.ever.add(position)
-        for owner in owners:
-            self.wanted[owner].add(position)
-        self.store.deliver(idset(owners), entries([position]))
-
-    def begin(self, owner: int, number: int) -> None:
-        token = self.store.begin(owner)
-        if token is not None:
-            newest = sorted(self.wanted[owner], reverse=True)[:number]
-            floor = newest[-1] if len(newest) == number else 0
-            self.building.append((owner, token, newest, floor))
-
-    def finish(self, _: int, number: int) -> None:
-        if self.building:
-            owner, token, found, floor = self.building.pop(number % len(self.building))
-            self.store.install(owner, token, entries(found), floor)
-
-    def remove(self, owner: int, number: int) -> None:
-        self.wanted[owner].discard(number)
-        self.store.remove(idset([owner]), idset([number]))
-
-    def drop(self, owner: int, _: int) -> None:
-        self.store.drop([owner])
-
-    def wait(self, _: int, number: int) -> None:
-        self.clock.advance(milliseconds=number * TTL_MS // 40)
-
-    def check(self) -> None:
-        assert len(self.store.owners()) <= 3
-        for owner, timeline in zip(self.OWNERS, self.store.read_many(self.OWNERS), strict=True):
-            if timeline is not None:
-                held = positions(timeline)
-                assert held == sorted(set(held), reverse=True)
-                missing = {p for p in self.wanted[owner] if p >= timeline.floor} - set(held)
-                assert not missing, f"{owner} lacks {missing} above its floor {timeline.floor}"
-                assert set(held) <= self.ever
-                assert len(held) <= 10 + 3
-
-
-def entries(at: Iterable[int], author: int = WRITER) -> Entries:
-    """Entries of one author at these positions."""
-    return of_rows([(position, author) for position in at])
-
-
-def positions(timeline: Timeline | None) -> list[int]:
-    """The positions of a timeline that is there."""
-    assert timeline is not None, "the timeline is missing"
-    return [int(position) for position in timeline.entries.positions]
-
-
-def begin(store: TimelineStore, owner: int) -> int:
-    """Start to build what is missing."""
-    token = store.begin(owner)
-    assert token is not None, "nothing stands in the way of a build"
-    return token
-
-
-def build(store: TimelineStore, owner: int, at: Iterable[int], floor: int = 0) -> bool:
-    """Build a whole timeline of these positions."""
-    return store.install(owner, begin(store, owner), entries(at), floor)
