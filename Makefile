@@ -45,7 +45,7 @@ demo: setup ## Replay a feed: DATA=<folder> LIMIT=<posts> ARGS=<more options>
 	$(BIN)/feedkit demo $(if $(DATA),--data "$(DATA)") $(if $(LIMIT),--limit $(LIMIT)) $(ARGS)
 
 test: setup ## Run the tests: ARGS=<options of pytest> WORKERS=<processes, 0 for none>
-	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal $(ARGS)
 
 lint: setup ## Check style, format and layers
 	$(BIN)/ruff check .

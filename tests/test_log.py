@@ -398,10 +398,8 @@ def test_a_thread_delivers_without_anybody_reading(url: str) -> None:
 
         def counted() -> bool:
             truth, ada = runtime.truth, user_id(feed, "ada")
-            return truth.read(lambda tx: truth.counts.get_many(tx, [ada]))[ada] == {
-                "followers": 1,
-                "posts": 3,
-            }
+            counts = truth.read(lambda tx: truth.counts.get_many(tx, [ada]))
+            return counts.get(ada) == {"followers": 1, "posts": 3}
 
         eventually(delivered)
         eventually(counted)

@@ -237,5 +237,5 @@ class PostRules(ReadingRules):
 
 def _reworded(post: Known) -> str:
     """A further edition, under a tag if the one before was not."""
-    edition = post.text.split()[0] + "'"
+    edition = "".join(post.text.split()[:1]) + "'"  # a repost says nothing
     return edition if post.tags else f"{edition} #{TAGS[0]}"
