@@ -126,6 +126,8 @@ class Relations:
 
     def with_each(self, user_ids: Sequence[int]) -> list[int]:
         """The `Tie` bits with each of these users, 0 where there are none."""
+        if len(self.others) == 1:  # nobody
+            return [0] * len(user_ids)
         wanted = np.array(user_ids, dtype=np.int64)
         where = self.others.searchsorted(wanted)
         found: list[int] = (self.ties[where] * (self.others[where] == wanted)).tolist()

@@ -64,6 +64,7 @@ class SqlGraph:
         ties = sa.select(links.c.kind, links.c.id2, links.c.data).where(relations)
         self._relations = prepare(ties)
         self._relations_with = prepare(ties.where(dialect.is_in(links.c.id2, "ids")))
+        self._relations_with_one = prepare(ties.where(links.c.id2 == sa.bindparam("to_id")))
         self._range = prepare(
             sa.select(links.c.id2)
             .where(of_kind & (links.c.id2 > sa.bindparam("after")))
@@ -145,6 +146,9 @@ class SqlGraph:
         return _folded(viewer_id, self._relations.rows(tx, {"from_id": viewer_id}), now_ms)
 
     def relations_with(self, tx: Tx, viewer_id: int, others: Sequence[int], now_ms: int) -> Relations:
+        if len(others) == 1:
+            one = {"from_id": viewer_id, "to_id": int(others[0])}
+            return _folded(viewer_id, self._relations_with_one.rows(tx, one), now_ms)
         some = {"from_id": viewer_id, "ids": self._dialect.bind_ids(others)}
         return _folded(viewer_id, self._relations_with.rows(tx, some), now_ms)
 
