@@ -5,16 +5,15 @@ from typing import Generic
 import numpy as np
 
 from feedkit.clock import Clock
-from feedkit.ids import MAX_ID
 from feedkit.idset import Ids, idset
 from feedkit.model import Assoc, Key, Suggestion
 from feedkit.reading.feeds import AppliedLog
+from feedkit.reading.walks import TOP
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.visibility import Relations, met
 
-_TOP = (MAX_ID, MAX_ID)
 _ASKED = {Assoc.REQUESTS, Assoc.ASKS}
 
 
@@ -75,7 +74,7 @@ class Suggestions(Generic[Key]):
 
     def _sample(self, tx: Tx, viewer_id: int) -> Ids:
         size = self._settings.suggestions_followees
-        newest = self._truth.graph.newest(tx, viewer_id, Assoc.FOLLOWS, _TOP, size)
+        newest = self._truth.graph.newest(tx, viewer_id, Assoc.FOLLOWS, TOP, size)
         return idset(user_id for _, user_id in newest)
 
     def _followed_by(self, tx: Tx, followees: Ids) -> Ids:

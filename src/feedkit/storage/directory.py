@@ -42,12 +42,12 @@ class Directory(Generic[Key]):
         """The id of a user, None where feedkit has not met them."""
         if host_tx is None:
             return self.find_many([key], argument)[0]
-        stored = self._stored(key, argument)
+        stored = self.stored(key, argument)
         return self._lookup(host_tx, [stored]).get(stored)
 
     def find_many(self, keys: Sequence[Key], argument: str) -> list[int | None]:
         """The ids of users in the order of `keys`."""
-        stored = [self._stored(key, argument) for key in keys]
+        stored = [self.stored(key, argument) for key in keys]
         if self._type is int:
             return [cast(int, key) for key in stored]
         found = self._known.get_many(stored, self._load)
@@ -55,17 +55,28 @@ class Directory(Generic[Key]):
 
     def checked(self, keys: Mapping[str, Key]) -> list[bytes | int]:
         """The keys as truth stores them, by argument name. Raises KeyTypeMismatch, InvalidArgument or LimitExceeded."""
-        return [self._stored(key, argument) for argument, key in keys.items()]
+        return [self.stored(key, argument) for argument, key in keys.items()]
 
     def stored(self, key: Key, argument: str) -> bytes | int:
         """One key as truth stores it. Raises like `checked`."""
-        return self._stored(key, argument)
+        if isinstance(key, bool) or not isinstance(key, self._type):
+            wanted = KEY_TYPES[self._type]
+            raise KeyTypeMismatch(
+                f"{argument} must be {wanted}, the key type of this feed, got {type(key).__name__}; pass your own "
+                f"{wanted} key of the user",
+                argument=argument,
+            )
+        if isinstance(key, UUID):
+            return key.bytes
+        if isinstance(key, int):
+            return self._checked_int(key, argument)
+        return self._checked_bytes(str.__str__(key), argument)
 
     def stored_many(self, keys: Sequence[Any], argument: str) -> list[bytes] | list[int]:
         """As `stored`, for each of many at once; which of them an error is about it does not tell."""
         if self._type is UUID and {*map(type, keys)} <= {UUID}:
             return [key.bytes for key in keys]
-        return cast(list[bytes], [self._stored(key, argument) for key in keys])
+        return cast(list[bytes], [self.stored(key, argument) for key in keys])
 
     def host_key(self, stored: bytes | int) -> Key:
         """The host's key of what truth stores."""
@@ -94,7 +105,7 @@ class Directory(Generic[Key]):
         """A number that stands for a viewer whether or not feedkit has met them; 0 for a logged-out one."""
         if key is None:
             return LOGGED_OUT
-        stored = self._stored(key, "viewer")
+        stored = self.stored(key, "viewer")
         if isinstance(stored, int):
             return stored
         return int.from_bytes(hashlib.blake2b(stored, digest_size=8).digest()) >> 1 or 1
@@ -148,21 +159,6 @@ class Directory(Generic[Key]):
         else:
             found.update(self._truth.users.ids_of(tx, cast(Sequence[bytes], stored)).items())
         return found
-
-    def _stored(self, key: Key, argument: str) -> bytes | int:
-        """The key as truth stores it."""
-        if isinstance(key, bool) or not isinstance(key, self._type):
-            wanted = KEY_TYPES[self._type]
-            raise KeyTypeMismatch(
-                f"{argument} must be {wanted}, the key type of this feed, got {type(key).__name__}; pass your own "
-                f"{wanted} key of the user",
-                argument=argument,
-            )
-        if isinstance(key, UUID):
-            return key.bytes
-        if isinstance(key, int):
-            return self._checked_int(key, argument)
-        return self._checked_bytes(str.__str__(key), argument)
 
     def _checked_int(self, key: int, argument: str) -> int:
         if not 0 < key <= MAX_ID:

@@ -76,7 +76,7 @@ class FollowWriting:
         followers = np.unique(wanted.id1)
         apart: Pairs = set()
         for kind in (Assoc.BLOCKS, Assoc.BLOCKED_BY):
-            apart |= _pairs(self._bulk.from_each(tx, followers, kind))
+            apart |= pairs_of(self._bulk.from_each(tx, followers, kind))
         refused: NDArray[np.bool_] = _among(wanted, apart) | (wanted.id1 == wanted.id2)
         return refused
 
@@ -91,7 +91,7 @@ class FollowWriting:
 
     def _settle(self, tx: Tx, kind: Assoc, granted: Links) -> None:
         """Remove the requests that are granted by now."""
-        waiting = _pairs(self._bulk.from_each(tx, np.unique(granted.id1), kind))
+        waiting = pairs_of(self._bulk.from_each(tx, np.unique(granted.id1), kind))
         pairs = granted[_among(granted, waiting)]
         self._bulk.delete_links(tx, kind, pairs.pairs())
         self._bulk.delete_links(tx, kind.inverse, pairs.turned().pairs())
@@ -156,7 +156,8 @@ def _columns(links: Links) -> Sequence[Ids]:
     return links.id1, links.id2, links.time
 
 
-def _pairs(columns: tuple[Ids, Ids]) -> Pairs:
+def pairs_of(columns: tuple[Ids, Ids]) -> Pairs:
+    """Two columns of ids, side by side."""
     return set(zip(columns[0].tolist(), columns[1].tolist(), strict=True))
 
 

@@ -25,7 +25,7 @@ from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.bulk import Links
 from feedkit.writing.bulk.journal import Meanwhile
-from feedkit.writing.bulk.links import FollowWriting
+from feedkit.writing.bulk.links import FollowWriting, pairs_of
 from feedkit.writing.bulk.people import People, Stored
 from feedkit.writing.bulk.stream import Stretch, stretches
 from feedkit.writing.bulk.token import Token
@@ -111,7 +111,7 @@ class Reconciling:
             after = users[-1][0]
 
     def _follows_of(self, followers: Ids) -> set[tuple[int, int]]:
-        return _pairs(self._truth.read(lambda tx: self._truth.bulk.from_each(tx, followers, Assoc.FOLLOWS)))
+        return pairs_of(self._truth.read(lambda tx: self._truth.bulk.from_each(tx, followers, Assoc.FOLLOWS)))
 
     # what is missing
 
@@ -229,7 +229,3 @@ class Reconciling:
 def _ids(pair: Pair, found: dict[Stored, int]) -> tuple[int, int]:
     """0 stands for somebody whom feedkit has not met."""
     return found.get(pair[0], 0), found.get(pair[1], 0)
-
-
-def _pairs(columns: tuple[Ids, Ids]) -> set[tuple[int, int]]:
-    return set(zip(columns[0].tolist(), columns[1].tolist(), strict=True))
