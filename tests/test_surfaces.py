@@ -655,7 +655,7 @@ def test_every_selection_reads_an_index_in_order() -> None:
     asked: list[tuple[str, Callable[[Any], object]]] = [
         *(
             (
-                f"feedkit_posts_{part}_by_author_id_position",
+                f"feedkit_posts_{part}_by_author_id",
                 partial(store.part, author_id=1, part=part, span=span),
             )
             for part in Part

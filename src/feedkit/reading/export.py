@@ -20,6 +20,7 @@ from feedkit.reading.hydrate import Hydrator
 from feedkit.storage.base import REACTED, Truth
 from feedkit.storage.exporting import Row
 from feedkit.storage.readthrough import ReadThrough
+from feedkit.storage.selections import WHOLE
 from feedkit.visibility import Relations, Surface, people_visible
 
 _FORMAT = 1
@@ -112,7 +113,7 @@ class Exporter(Generic[Key]):
 
     def _posts_of(self, user_id: int, before: int) -> Iterator[list[Row]]:
         """All that somebody wrote. What they publish meanwhile was met as a draft, and lies above `before`."""
-        for part in ("draft", "withdrawn", "standing"):
+        for part in ("draft", "withdrawn", *WHOLE):
             yield from self._part(part, user_id, before)
 
     def _content(self, noun: str, rows: Sequence[Row]) -> Iterator[dict[str, Any]]:

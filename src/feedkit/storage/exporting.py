@@ -30,7 +30,7 @@ class ExportStore(Protocol):
     ) -> list[Row]:
         """As `after`, of one part of what a person made, however much there is of others.
 
-        `whose` is a user for `user`, `list`, `draft`, `withdrawn`, `standing` and `comment`; a user or a list for
-        `relation`; posts for `media` and `revision`. The three parts of posts are all that the user wrote, but for
-        what was published at a position of `before` or above.
+        `whose` is a user for `user`, `list`, `draft`, `withdrawn`, `posts`, `replies` and `comment`; a user or a list
+        for `relation`; posts for `media` and `revision`. Drafts, what was withdrawn, and what stands, `posts` and
+        `replies`, are all that the user wrote, but for what was published at a position of `before` or above.
         """

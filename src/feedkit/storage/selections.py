@@ -21,6 +21,10 @@ class Part(StrEnum):
     MEDIA = "media"
 
 
+WHOLE = (Part.POSTS, Part.REPLIES)
+"""What an author published is either of these."""
+
+
 @attrs.frozen(slots=True)
 class Span:
     """At most `limit` positions p with `floor` <= p < `before`.

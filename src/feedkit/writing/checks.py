@@ -140,7 +140,7 @@ def checked_moments(name: str, values: Sequence[object]) -> list[int]:
     """As `checked_moment`, for each of many at once."""
     if all(issubclass(kind, datetime) for kind in {*map(type, values)}):
         with suppress(TypeError):  # a naive one
-            spans = [cast(datetime, value) - _UNIX_EPOCH for value in values]
+            spans = [value - _UNIX_EPOCH for value in cast(Sequence[datetime], values)]
             return [one.days * _DAY_MS + one.seconds * 1000 + one.microseconds // 1000 for one in spans]
     message = f"{name} must be an aware datetime, such as datetime(2026, 1, 31, 12, tzinfo=UTC)"
     raise InvalidArgument(message, argument=name)

@@ -53,7 +53,10 @@ class Entities(Generic[Key]):
         """As `of`, for each of many texts; all mentions are looked up at once."""
         settings = self._settings
         bounds = (settings.tags_max, settings.mentions_max, settings.handle_max_chars)
-        found = [parsed(text, *bounds) if _may_name(text) else () for text in texts]
+        found = [
+            () if text.isascii() and "#" not in text and "@" not in text else parsed(text, *bounds)
+            for text in texts  # most have no sign at all, which is quick to tell
+        ]
         handles = list(
             dict.fromkeys(entity.value for those in found for entity in those if entity.kind == MENTION)
         )
@@ -82,11 +85,6 @@ class Entities(Generic[Key]):
 
     def _read(self, work: Callable[[Tx], dict[str, int]], host_tx: Tx | None) -> dict[str, int]:
         return self._truth.read(work) if host_tx is None else work(host_tx)
-
-
-def _may_name(text: str) -> bool:
-    """Whether there may be a sign in a text; quick, since most have none."""
-    return "#" in text or "@" in text or not text.isascii()
 
 
 def _naming(entity: Entity, named: Mapping[str, int]) -> Entity:

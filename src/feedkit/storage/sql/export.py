@@ -6,10 +6,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedkit.storage.exporting import Row
+from feedkit.storage.selections import WHOLE
 from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.graph import decode_data
 from feedkit.storage.sql.prepared import Tx
-from feedkit.storage.sql.tables import Tables, drafts, posts_that_stand, posts_withdrawn
+from feedkit.storage.sql.tables import Tables, drafts, parts_of_profiles, posts_that_stand, posts_withdrawn
 
 _LOWEST = {int: -1, str: ""}
 
@@ -84,13 +85,14 @@ def _parts(tables: Tables, dialect: Dialect) -> dict[str, tuple[sa.Table, list[s
     links, media, revisions = tables.associations, tables.post_media, tables.post_revisions
     theirs = posts.c.author_id == whose
     standing = posts_that_stand(posts) & (posts.c.position < sa.bindparam("before"))
+    profiles = parts_of_profiles(posts)
     return {
         "user": (users, [users.c.id], users.c.id == whose),
         "list": (lists, [lists.c.name], lists.c.owner_id == whose),
         "relation": (links, [links.c.kind, links.c.id2], links.c.id1 == whose),
         "draft": (posts, [posts.c.id], theirs & drafts(posts)),
         "withdrawn": (posts, [posts.c.id], theirs & posts_withdrawn(posts)),
-        "standing": (posts, [posts.c.position], theirs & standing),
+        **{part: (posts, [posts.c.position], theirs & standing & profiles[part]) for part in WHOLE},
         "media": (media, list(media.primary_key), dialect.is_in(media.c.post_id, "ids")),
         "revision": (revisions, list(revisions.primary_key), dialect.is_in(revisions.c.post_id, "ids")),
         "comment": (comments, [comments.c.id], comments.c.author_id == whose),

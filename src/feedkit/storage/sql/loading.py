@@ -1,7 +1,7 @@
 """How many rows reach a database fast: prepared statements in SQLite, COPY and arrays in PostgreSQL."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, islice, repeat
 from typing import Any
@@ -146,12 +146,12 @@ class PostgresLoader(Loader):
         return int(self._do(tx, sql, lambda cursor: cursor.execute(sql, values)).rowcount)
 
     def load(self, tx: Tx, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
-        rows = len(next(iter(columns.values())))
-        parts = (
-            _lines([column[first : first + _PART] for column in columns.values()])
-            for first in range(0, rows, _PART)
-        )
-        self._copy(tx, f"COPY {table} ({_listed(columns)}) FROM STDIN", parts)
+        first, *others = columns
+        same = [name for name in others if columns[name].count(columns[name][0]) == len(columns[name])]
+        varied = [first, *(name for name in others if name not in same)]
+        end = "\t".join(["", *(_column(columns[name][:1])[0] for name in same)]) + "\n"
+        parts = _parts([columns[name] for name in varied], end)
+        self._copy(tx, f"COPY {table} ({_listed(varied + same)}) FROM STDIN", parts)
 
     def load_links(self, tx: Tx, table: str, kind: str, links: Links) -> None:
         kinds = np.full(len(links), kind.encode())
@@ -182,16 +182,16 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _lines(columns: Iterable[Sequence[Any]]) -> bytes:
-    """Columns as rows of PostgreSQL's COPY, in its form as text."""
-    rows = zip(*map(_column, columns), strict=True)
-    return "\n".join([*map("\t".join, rows), ""]).encode()
+def _parts(columns: Sequence[Sequence[Any]], end: str) -> Iterator[bytes]:
+    """Columns as rows of PostgreSQL's COPY, in its form as text, each ended by `end`. One given twice is made once."""
+    for first in range(0, len(columns[0]), _PART):
+        written = {id(column): _column(column[first : first + _PART]) for column in columns}
+        rows = zip(*(written[id(column)] for column in columns), strict=True)
+        yield end.join([*map("\t".join, rows), ""]).encode()
 
 
 def _column(values: Sequence[Any]) -> Sequence[str]:
     """Numbers or strings, in which there is no NUL."""
-    if len(values) > 1 and values.count(values[0]) == len(values):
-        return [*_column(values[:1])] * len(values)
     if {*map(type, values)} == {int}:
         return list(map(str, values))
     if {*map(type, values)} <= {int, type(None)}:

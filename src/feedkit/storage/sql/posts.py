@@ -14,9 +14,10 @@ from feedkit.ids import MAX_ID
 from feedkit.idset import Ids
 from feedkit.model import Audience, Entity, Media, MediaStatus, Post, PostStatus
 from feedkit.storage.entries import Entries, merge, of_rows
+from feedkit.storage.selections import WHOLE
 from feedkit.storage.sql.dialects import Dialect, columns
 from feedkit.storage.sql.prepared import Prepared, Row, Tx
-from feedkit.storage.sql.tables import Tables, posts_that_stand
+from feedkit.storage.sql.tables import Tables, parts_of_profiles, posts_that_stand
 
 
 class _PostRow(NamedTuple):
@@ -174,26 +175,26 @@ def _delete(posts: sa.Table) -> Any:
 def _newest_of_each(posts: sa.Table, dialect: Dialect, condition: Callable[[sa.FromClause], Any]) -> Any:
     """(position, author_id) of the newest `:each` of every author in `:authors`, the newest `:limit` of all."""
     authors = dialect.id_rows("authors")
-    one = posts.alias("one")
-    newest = (
-        sa.select(one.c.position)
-        .where(
-            one.c.author_id == authors.c.value,
-            one.c.position < sa.bindparam("before"),
-            one.c.position >= sa.bindparam("floor"),
-            condition(one),
-        )
-        .order_by(one.c.position.desc())
-        .limit(sa.bindparam("each"))
-    )
+    newest = _newest_of(posts, authors.c.value, condition)
     if dialect.name == "postgresql":
         each = newest.lateral("each_author")
         entries = sa.select(each.c.position, authors.c.value).select_from(authors.join(each, sa.true()))
     else:
         # SQLite has no LATERAL; a correlated IN on the unique position is planned as the same nested loop.
-        each_author = posts.c.position.in_(newest.correlate(authors))
+        each_author = posts.c.position.in_(newest)
         entries = sa.select(posts.c.position, authors.c.value).select_from(authors.join(posts, each_author))
     return entries.order_by(sa.desc("position")).limit(sa.bindparam("limit"))
+
+
+def _newest_of(posts: sa.Table, author_id: Any, condition: Callable[[sa.FromClause], Any]) -> Any:
+    """Positions of one author, merged from posts and replies, since each of these has an index."""
+    parts = []
+    for part in WHOLE:
+        one = posts.alias(str(part))
+        span = (one.c.position < sa.bindparam("before")) & (one.c.position >= sa.bindparam("floor"))
+        theirs = (one.c.author_id == author_id) & span & condition(one) & parts_of_profiles(one)[part]
+        parts.append(sa.select(one.c.position).where(theirs).correlate(author_id.table))
+    return sa.union_all(*parts).order_by(sa.desc("position")).limit(sa.bindparam("each"))
 
 
 def _goes_to_viewer(posts: sa.FromClause) -> Any:

@@ -10,7 +10,7 @@ from feedkit.storage.selections import Part, Span
 from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.events import published_by_events
 from feedkit.storage.sql.prepared import Tx
-from feedkit.storage.sql.tables import Tables, parts_of_profiles, posts_that_stand
+from feedkit.storage.sql.tables import Tables, part_index, parts_of_profiles, posts_that_stand
 
 
 class SqlSelections:
@@ -34,7 +34,7 @@ class SqlSelections:
                 posts.c.position,
                 by_author & belongs & stands,
                 late,
-                index=f"{posts.name}_{part}_by_author_id_position",
+                index=part_index(posts.name, part),
             )
             for part, belongs in parts_of_profiles(posts).items()
         }

@@ -45,6 +45,11 @@ def parts_of_profiles(posts: sa.FromClause) -> dict[Part, Any]:
     }
 
 
+def part_index(posts: str, part: Part) -> str:
+    """The name of the index of a part; short, since PostgreSQL takes 63 characters with a namespace of any length."""
+    return f"{posts}_{part}_by_author_id"
+
+
 class Tables:
     """All tables of one namespace, as attributes. Whoever changes them writes a revision (see `migrations`)."""
 
@@ -148,15 +153,15 @@ class Tables:
             sa.Column("fallback", sa.Text),
             sa.Column("entities", sa.Text),  # JSON
         )
-        # What timelines are rebuilt from, without a look at the rows.
+        # What timelines are rebuilt from as well, without a look at the rows: from posts and replies, merged.
         stands = posts_that_stand(self.posts)
-        self._index(
-            self.posts, "author_id", "position", "audience", sqlite_where=stands, postgresql_where=stands
-        )
         for part, belongs in parts_of_profiles(self.posts).items():
             theirs = stands & belongs
-            self._index(
-                self.posts, "author_id", "position", of=part, sqlite_where=theirs, postgresql_where=theirs
+            sa.Index(
+                part_index(self.posts.name, part),
+                *(self.posts.c[column] for column in ("author_id", "position", "audience")),
+                sqlite_where=theirs,
+                postgresql_where=theirs,
             )
         reposted = stands & self.posts.c.repost_of.is_not(None)
         self._index(self.posts, "repost_of", "author_id", sqlite_where=reposted, postgresql_where=reposted)

@@ -28,8 +28,10 @@ class ExportStoreContract(TruthSuite):
     def test_the_parts_of_what_one_person_made_are_theirs_alone(self, truth: Truth) -> None:
         fill(truth)
         assert [row["id"] for row in whole_part(truth, "user", ADA)] == [ADA]
-        assert [row["id"] for row in whole_part(truth, "standing", ADA)] == [10, 11]
-        assert [row["id"] for row in whole_part(truth, "standing", ADA, before=11)] == [10]
+        assert [row["id"] for row in whole_part(truth, "posts", ADA)] == [10, 11]
+        assert [row["id"] for row in whole_part(truth, "posts", ADA, before=11)] == [10]
+        assert [row["id"] for row in whole_part(truth, "replies", ADA)] == [14, 15]
+        assert [row["id"] for row in whole_part(truth, "replies", ADA, before=15)] == [14]
         assert [row["id"] for row in whole_part(truth, "draft", ADA)] == [12]
         assert [row["id"] for row in whole_part(truth, "withdrawn", ADA)] == [13]
         assert [row["id"] for row in whole_part(truth, "comment", ADA)] == [40]
@@ -63,6 +65,8 @@ def fill(truth: Truth) -> None:
         truth.posts.insert(tx, post(11, ADA))
         truth.posts.insert(tx, post(12, ADA, position=0, status=PostStatus.DRAFT))
         truth.posts.insert(tx, post(13, ADA, status=PostStatus.REMOVED))
+        truth.posts.insert(tx, post(14, ADA, reply_to=20))
+        truth.posts.insert(tx, post(15, ADA, reply_to=10))
         truth.posts.insert(tx, post(20, BOB, media=pictures))
         truth.lives.add_revision(tx, 10, Revision(0, "before", (), "{}", NOW_MS))
         truth.comments.insert(tx, Comment(40, 20, ADA, NOW_MS, "", path=(40,)))

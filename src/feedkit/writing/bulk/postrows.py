@@ -45,9 +45,10 @@ class PostRowChecks:
 
     def __call__(self, rows: Sequence[Any]) -> PostRows:
         """The columns of rows. Raises like `Feed.publish`, without telling which row it is about."""
-        for row in rows:
-            if not isinstance(row, (dict, Mapping)):  # to ask for the first is much the quicker
-                raise unlike(row, "a dict with author, ref and at")
+        if {*map(type, rows)} != {dict}:
+            for row in rows:
+                if not isinstance(row, Mapping):
+                    raise unlike(row, "a dict with author, ref and at")
         _check_names(set().union(*rows))
         limit = self._settings.ref_max_chars
         refs, parents = ([row.get(name) for row in rows] for name in ("ref", "reply_to_ref"))

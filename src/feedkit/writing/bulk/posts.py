@@ -110,17 +110,19 @@ class PostImport:
     ) -> Sequence[int | None]:
         """The id of the post that each of these rows answers."""
         rows = chunk.rows
-        new = dict(zip((rows.refs[nth] for nth in fresh), positions, strict=True))
-        refs = {ref for nth in fresh if (ref := rows.parents[nth]) is not None} - new.keys()
-        stored = self._truth.bulk.by_refs(tx, sorted(refs)) if refs else {}
-        by_ref = new | {ref: post_id for ref, (post_id, _) in stored.items()}
         by_id = {nth: more["reply_to"] for nth, more in rows.more.items() if more.get("reply_to")}
         existing = set(self._truth.bulk.existing_posts(tx, sorted({*by_id.values()}))) if by_id else set()
+        answers = [
+            (place, nth, ref, by_id.get(nth))
+            for place, (nth, ref) in enumerate(zip(fresh, map(rows.parents.__getitem__, fresh), strict=True))
+            if ref is not None or nth in by_id
+        ]
+        new = dict(zip(map(rows.refs.__getitem__, fresh), positions, strict=True)) if answers else {}
+        refs = {ref for _, _, ref, _ in answers if ref is not None} - new.keys()
+        stored = self._truth.bulk.by_refs(tx, sorted(refs)) if refs else {}
+        by_ref = new | {ref: post_id for ref, (post_id, _) in stored.items()}
         parents: list[int | None] = [None] * len(fresh)
-        for place, nth in enumerate(fresh):
-            ref, answered = rows.parents[nth], by_id.get(nth)
-            if ref is None and answered is None:
-                continue
+        for place, nth, ref, answered in answers:
             try:
                 parent = parents[place] = _parent(answered, ref, by_ref, existing)
                 if ref in new and parent >= positions[place]:

@@ -23,6 +23,7 @@ _OTHERS = ("reply_to", "repost_of", "quote_of")
 _STANDS = "status = 'published' AND deleted_at IS NULL"
 _DRAFTS = "status = 'draft' AND deleted_at IS NULL"
 _WITHDRAWN = "status != 'published' AND status != 'draft' OR deleted_at IS NOT NULL"
+_OF_AUTHOR = ["author_id", "position", "audience"]
 _PARTS = {"posts": "reply_to IS NULL", "replies": "reply_to IS NOT NULL", "media": "media_count > 0"}
 _UNFINISHED = sa.text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid")
 
@@ -158,7 +159,7 @@ def _change_indexes(op: Operations, namespace: str) -> None:
     new: list[_Index] = [
         *(_named(posts, [other, "position"], f"{other} IS NOT NULL") for other in _OTHERS),
         *(
-            _named(posts, ["author_id", "position"], f"{_STANDS} AND {belongs}", of=part)
+            (f"{posts}_{part}_by_author_id", posts, _OF_AUTHOR, f"{_STANDS} AND {belongs}")
             for part, belongs in _PARTS.items()
         ),
         _named(posts, ["repost_of", "author_id"], f"{_STANDS} AND repost_of IS NOT NULL"),
@@ -171,6 +172,7 @@ def _change_indexes(op: Operations, namespace: str) -> None:
         _named(users, ["handle"], "handle IS NOT NULL"),
     ]
     old = (
+        (f"{posts}_by_author_id_position_audience", posts),
         (f"{links}_by_id1_kind_time", links),
         (f"{media}_by_url", media),
         (f"{media}_by_content_hash", media),
