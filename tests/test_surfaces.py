@@ -655,21 +655,21 @@ def test_every_selection_reads_an_index_in_order() -> None:
     asked: list[tuple[str, Callable[[Any], object]]] = [
         *(
             (
-                f"feedkit_posts_{part}_by_author_id",
+                f"INDEX feedkit_posts_{part}_by_author_id ",
                 partial(store.part, author_id=1, part=part, span=span),
             )
             for part in Part
         ),
-        ("sqlite_autoindex_feedkit_posts_1", lambda tx: store.tagged(tx, "tea", span)),
-        ("feedkit_posts_by_reply_to_position", lambda tx: store.replies(tx, 1, span)),
-        ("feedkit_posts_by_repost_of_author_id", lambda tx: store.repost_by(tx, 1, 2)),
-        ("feedkit_users_by_handle", lambda tx: truth.users.with_handles(tx, ["ada"])),
+        ("feedkit_post_tags USING PRIMARY KEY ", lambda tx: store.tagged(tx, "tea", span)),
+        ("INDEX feedkit_posts_by_reply_to_position ", lambda tx: store.replies(tx, 1, span)),
+        ("INDEX feedkit_posts_by_repost_of_author_id ", lambda tx: store.repost_by(tx, 1, 2)),
+        ("INDEX feedkit_users_by_handle ", lambda tx: truth.users.with_handles(tx, ["ada"])),
     ]
-    for index, ask in asked:
+    for used, ask in asked:
         plan = truth.read(partial(_plan, ask=ask))
-        assert f"INDEX {index} " in plan, plan
+        assert used in plan, plan
         assert "SCAN" not in plan.replace("SCAN handles_rows", ""), plan
-        assert "USE TEMP B-TREE" not in plan or index == "feedkit_users_by_handle", plan
+        assert "USE TEMP B-TREE" not in plan or "by_handle" in used, plan
     truth.close()
 
 

@@ -151,4 +151,4 @@ class BulkStore(Protocol):
         """Store posts and their media."""
 
     def insert_tags(self, tx: Tx, rows: Sequence[tuple[str, int, int]]) -> None:
-        """Put posts under tags: (tag in its canonical form, position, author id)."""
+        """Put posts under tags: (tag in its canonical form, position, post id)."""

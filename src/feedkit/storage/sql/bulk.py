@@ -164,7 +164,7 @@ class SqlBulk:
 
     def insert_tags(self, tx: Tx, rows: Sequence[tuple[str, int, int]]) -> None:
         if rows:
-            names = ("tag", "position", "author_id")
+            names = ("tag", "position", "post_id")
             columns = dict(zip(names, zip(*sorted(rows), strict=True), strict=True))
             self._loader.load(tx, self._tables.post_tags.name, columns)
 

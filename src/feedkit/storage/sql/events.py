@@ -179,9 +179,9 @@ class SqlEvents:
 
 
 def published_by_events(events: sa.Table, dialect: Dialect) -> Any:
-    """The positions that events above number `:above`, up to `:up_to`, published."""
+    """The ids of posts that events above number `:above`, up to `:up_to`, published."""
     number = events.c.id if dialect.numbers_at_insert else events.c.number
-    return sa.select(events.c.position).where(
+    return sa.select(events.c.object_id).where(
         events.c.kind == EventKind.POST_PUBLISHED.value,
         number > sa.bindparam("above"),
         number <= sa.bindparam("up_to"),

@@ -14,7 +14,7 @@ from feedkit.model import Media, MediaStatus, Post, Revision
 from feedkit.storage.sql.dialects import Dialect, columns
 from feedkit.storage.sql.posts import POST, SqlPosts, media_rows, ref_conflict, to_row
 from feedkit.storage.sql.prepared import Prepared, Tx
-from feedkit.storage.sql.tables import Tables, drafts
+from feedkit.storage.sql.tables import Tables, drafts, posts_moved
 
 _SEQUENCES = 1 << 12
 _LAST_SEQUENCE = _SEQUENCES - 1
@@ -58,17 +58,29 @@ class SqlLives:
         )
         waits = table.c.scheduled_at.is_not(None)
         self._next_due = prepare(sa.select(sa.func.min(table.c.scheduled_at)).where(waits))
+        # Every id is a position, of its own post or of none; others are taken by those that were moved.
+        ids, moved = table.c.id, posts_moved(table)
         self._taken = prepare(
-            sa.select(table.c.position)
-            .where(dialect.is_in(table.c.position, "ids"))
-            .order_by(table.c.position)
+            sa.union(
+                sa.select(ids).where(dialect.is_in(ids, "ids")),
+                sa.select(table.c.position).where(dialect.is_in(table.c.position, "ids"), moved),
+            )
         )
-        up_to = sa.select(sa.func.max(table.c.position)).where(table.c.position <= sa.bindparam("top"))
-        self._highest = prepare(up_to)
         firsts = dialect.id_rows("ids")
-        in_one = (table.c.position >= firsts.c.value) & (table.c.position <= firsts.c.value + _LAST_SEQUENCE)
-        last = sa.select(sa.func.max(table.c.position)).where(in_one).scalar_subquery()
-        self._last_of_each = prepare(sa.select(firsts.c.value, last))
+        top: sa.BindParameter[int] = sa.bindparam("top")
+        self._highest = prepare(
+            sa.union_all(
+                sa.select(sa.func.max(ids)).where(ids <= top),
+                sa.select(sa.func.max(table.c.position)).where(table.c.position <= top, moved),
+            )
+        )
+        last_of_each = (
+            sa.select(sa.func.max(column))
+            .where(column >= firsts.c.value, column <= firsts.c.value + _LAST_SEQUENCE, condition)
+            .scalar_subquery()
+            for column, condition in ((ids, sa.true()), (table.c.position, moved))
+        )
+        self._last_of_each = prepare(sa.select(firsts.c.value, *last_of_each))
         self._by_ref = prepare(whole.where(dialect.is_in_texts(table.c.ref, "refs")))
         lists = tables.lists
         owned = (lists.c.id == sa.bindparam("list_id")) & (lists.c.owner_id == sa.bindparam("user_id"))
@@ -141,7 +153,7 @@ class SqlLives:
                 return found
             crowded = np.unique(np.array(taken, dtype=np.int64) & ~_LAST_SEQUENCE)
             last = self._last_of_each.rows(tx, {"ids": self._dialect.bind_ids(crowded)})
-            filled: dict[int, int] = dict(last)
+            filled = {first: max(filter(None, (own, moved))) for first, own, moved in last}
             full = np.isin(wanted & ~_LAST_SEQUENCE, crowded)
             least = [filled[first] - first + 1 for first in (wanted[full] & ~_LAST_SEQUENCE).tolist()]
             ticks[full] = np.maximum(ticks[full], ticks[full] // _SEQUENCES * _SEQUENCES + least)
@@ -150,9 +162,9 @@ class SqlLives:
         """Which of these positions, ascending, are taken; most often all are above every one that is."""
         if not len(wanted):
             return []
-        highest = self._highest.scalar(tx, {"top": int(wanted[-1])}) or 0
+        highest = max(found or 0 for found in self._highest.column(tx, {"top": int(wanted[-1])}))
         asked = wanted[: wanted.searchsorted(highest, side="right")]
-        return self._taken.column(tx, {"ids": self._dialect.bind_ids(asked)}) if len(asked) else []
+        return sorted(self._taken.column(tx, {"ids": self._dialect.bind_ids(asked)})) if len(asked) else []
 
     def by_refs(self, tx: Tx, refs: Sequence[str]) -> list[Post]:
         return self._posts.decoded(tx, self._by_ref.rows(tx, {"refs": self._dialect.bind_texts(refs)}))[0]

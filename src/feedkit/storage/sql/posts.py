@@ -14,10 +14,10 @@ from feedkit.ids import MAX_ID
 from feedkit.idset import Ids
 from feedkit.model import Audience, Entity, Media, MediaStatus, Post, PostStatus
 from feedkit.storage.entries import Entries, merge, of_rows
-from feedkit.storage.selections import WHOLE
+from feedkit.storage.selections import WHOLE, Part
 from feedkit.storage.sql.dialects import Dialect, columns
 from feedkit.storage.sql.prepared import Prepared, Row, Tx
-from feedkit.storage.sql.tables import Tables, parts_of_profiles, posts_that_stand
+from feedkit.storage.sql.tables import Tables, parts_of_profiles, posts_moved, posts_that_stand
 
 
 class _PostRow(NamedTuple):
@@ -68,7 +68,10 @@ class SqlPosts:
         # One is looked up by itself: to open a list of ids takes SQLite longer than to find the post.
         self._one = prepare(whole.where(posts.c.id == sa.bindparam("post_id")))
         self._by_id = prepare(whole.where(dialect.is_in(posts.c.id, "ids")))
-        self._by_position = prepare(whole.where(dialect.is_in(posts.c.position, "ids")))
+        self._at_their_id = prepare(
+            whole.where(dialect.is_in(posts.c.id, "ids"), posts.c.position == posts.c.id)
+        )
+        self._moved = prepare(whole.where(dialect.is_in(posts.c.position, "ids"), posts_moved(posts)))
         self._media_of = prepare(
             sa.select(*columns(media, _MEDIA))
             .where(dialect.is_in(media.c.post_id, "ids"))
@@ -107,7 +110,12 @@ class SqlPosts:
         return posts, len(unreadable)
 
     def at_positions(self, tx: Tx, positions: Sequence[int]) -> tuple[list[Post], list[int]]:
-        return self._load(tx, self._by_position, positions)
+        posts, unreadable = self._load(tx, self._at_their_id, positions)
+        others = {*positions}.difference(unreadable, [post.position for post in posts])
+        if others:
+            moved, torn = self._load(tx, self._moved, sorted(others))
+            return posts + moved, unreadable + torn
+        return posts, unreadable
 
     def delete(self, tx: Tx, post_id: int, author_id: int, now_ms: int) -> tuple[int, Audience] | None:
         row = self._delete.first(tx, {"post_id": post_id, "by_author": author_id, "now_ms": now_ms})
@@ -175,26 +183,19 @@ def _delete(posts: sa.Table) -> Any:
 def _newest_of_each(posts: sa.Table, dialect: Dialect, condition: Callable[[sa.FromClause], Any]) -> Any:
     """(position, author_id) of the newest `:each` of every author in `:authors`, the newest `:limit` of all."""
     authors = dialect.id_rows("authors")
-    newest = _newest_of(posts, authors.c.value, condition)
-    if dialect.name == "postgresql":
-        each = newest.lateral("each_author")
-        entries = sa.select(each.c.position, authors.c.value).select_from(authors.join(each, sa.true()))
-    else:
-        # SQLite has no LATERAL; a correlated IN on the unique position is planned as the same nested loop.
-        each_author = posts.c.position.in_(newest)
-        entries = sa.select(posts.c.position, authors.c.value).select_from(authors.join(posts, each_author))
-    return entries.order_by(sa.desc("position")).limit(sa.bindparam("limit"))
+    parts = [_positions(posts.alias(part.value), part, authors, condition) for part in WHOLE]
+    newest = dialect.highest_of_each(authors, parts, sa.bindparam("each"))
+    position = newest.c.value.label("position")
+    entries = sa.select(position, authors.c.value).select_from(authors.join(newest, sa.true()))
+    return entries.order_by(position.desc()).limit(sa.bindparam("limit"))
 
 
-def _newest_of(posts: sa.Table, author_id: Any, condition: Callable[[sa.FromClause], Any]) -> Any:
-    """Positions of one author, merged from posts and replies, since each of these has an index."""
-    parts = []
-    for part in WHOLE:
-        one = posts.alias(str(part))
-        span = (one.c.position < sa.bindparam("before")) & (one.c.position >= sa.bindparam("floor"))
-        theirs = (one.c.author_id == author_id) & span & condition(one) & parts_of_profiles(one)[part]
-        parts.append(sa.select(one.c.position).where(theirs).correlate(author_id.table))
-    return sa.union_all(*parts).order_by(sa.desc("position")).limit(sa.bindparam("each"))
+def _positions(
+    posts: sa.FromClause, part: Part, authors: sa.FromClause, condition: Callable[[sa.FromClause], Any]
+) -> sa.Select[Any]:
+    span = (posts.c.position < sa.bindparam("before")) & (posts.c.position >= sa.bindparam("floor"))
+    theirs = (posts.c.author_id == authors.c.value) & span & condition(posts) & parts_of_profiles(posts)[part]
+    return sa.select(posts.c.position.label("value")).where(theirs)
 
 
 def _goes_to_viewer(posts: sa.FromClause) -> Any:

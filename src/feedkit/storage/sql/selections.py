@@ -19,11 +19,10 @@ class SqlSelections:
     def __init__(self, tables: Tables, dialect: Dialect) -> None:
         posts, tags, media = tables.posts, tables.post_tags, tables.post_media
         stands = posts_that_stand(posts)
-        late = published_by_events(tables.events, dialect)
-
+        late = posts.c.id.in_(published_by_events(tables.events, dialect))
         under_tag = (
             (tags.c.tag == sa.bindparam("tag"))
-            & (posts.c.position == tags.c.position)
+            & (posts.c.id == tags.c.post_id)
             & (posts.c.audience == Audience.PUBLIC.value)
         )
         self._tagged = _Selection(dialect, tags.c.position, under_tag & stands, late)
@@ -73,7 +72,7 @@ class SqlTags:
 
     def __init__(self, tables: Tables, dialect: Dialect) -> None:
         tags = tables.post_tags
-        new = dialect.insert(tags, ["tag", "position", "author_id"])
+        new = dialect.insert(tags, ["tag", "position", "post_id"])
         self._add = dialect.prepare(new.on_conflict_do_nothing())
         this = (tags.c.tag == sa.bindparam("of_tag")) & (tags.c.position == sa.bindparam("at"))
         self._remove = dialect.prepare(tags.delete().where(this))
@@ -82,7 +81,7 @@ class SqlTags:
         if gone:
             self._remove.run_many(tx, [{"of_tag": tag, "at": post.position} for tag in sorted(gone)])
         if new:
-            row = {"position": post.position, "author_id": post.author_id}
+            row = {"position": post.position, "post_id": post.id}
             self._add.run_many(tx, [{"tag": tag, **row} for tag in sorted(new)])
 
 
@@ -105,7 +104,7 @@ class _Selection:
         # SQLite takes any of several indexes that would do, also one that holds far more than what is looked for.
         hinted = ordered.with_hint(position.table, f'INDEXED BY "{index}"', "sqlite") if index else ordered
         self._all = dialect.prepare(hinted)
-        self._late = dialect.prepare(ordered.where(position.in_(late)))
+        self._late = dialect.prepare(ordered.where(late))
 
     def of(self, tx: Tx, which: Mapping[str, Any], span: Span) -> list[int]:
         bounds = {**which, "before": span.before, "floor": span.floor, "at_most": span.limit}

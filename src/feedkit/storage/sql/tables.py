@@ -36,6 +36,11 @@ def posts_withdrawn(posts: sa.FromClause) -> Any:
     return kept_back | posts.c.deleted_at.is_not(None)
 
 
+def posts_moved(posts: sa.FromClause) -> Any:
+    """Published at another position than that of their id, as what was scheduled."""
+    return posts.c.position != posts.c.id
+
+
 def parts_of_profiles(posts: sa.FromClause) -> dict[Part, Any]:
     """What belongs to each part, spelt with constants, since each has an index of its own."""
     return {
@@ -129,7 +134,7 @@ class Tables:
         self.posts = self._table(
             "posts",
             sa.Column("id", _Id, primary_key=True, autoincrement=False),
-            sa.Column("position", sa.BigInteger, unique=True),  # none as long as it was never published
+            sa.Column("position", sa.BigInteger),  # none as long as it was never published
             sa.Column("ref", sa.Text),
             sa.Column("author_id", sa.BigInteger, nullable=False),
             sa.Column("kind", sa.String(32), nullable=False),
@@ -153,6 +158,9 @@ class Tables:
             sa.Column("fallback", sa.Text),
             sa.Column("entities", sa.Text),  # JSON
         )
+        # Most posts are published as they are written, at the position of their id, and need no index of their own.
+        moved = posts_moved(self.posts)
+        self._index(self.posts, "position", unique=True, sqlite_where=moved, postgresql_where=moved)
         # What timelines are rebuilt from as well, without a look at the rows: from posts and replies, merged.
         stands = posts_that_stand(self.posts)
         for part, belongs in parts_of_profiles(self.posts).items():
@@ -205,7 +213,7 @@ class Tables:
             "post_tags",
             sa.Column("tag", sa.String(128), primary_key=True),
             sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
-            sa.Column("author_id", sa.BigInteger, nullable=False),
+            sa.Column("post_id", sa.BigInteger, nullable=False),
             sqlite_with_rowid=False,
         )
         self.comments = self._table(

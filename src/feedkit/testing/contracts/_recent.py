@@ -30,6 +30,9 @@ class Stored:
     audience: Audience = Audience.PUBLIC
     status: PostStatus = PostStatus.PUBLISHED
     deleted: bool = False
+    reply: bool = False
+    moved: bool = False
+    """Whether it was published at another position than that of its id."""
 
 
 @st.composite
@@ -42,7 +45,8 @@ def stored_posts(draw: st.DrawFn) -> list[Stored]:
     )
     posts = []
     for position in positions:
-        post = Stored(position, draw(st.sampled_from(authors)))
+        reply, moved = draw(st.booleans()), draw(st.booleans())
+        post = Stored(position, draw(st.sampled_from(authors)), reply=reply, moved=moved)
         match draw(odd):
             case "deleted":
                 post = attrs.evolve(post, deleted=True)
@@ -71,7 +75,13 @@ class Room:
     def _store(self, tx: Tx) -> None:
         for post in self.posts:
             row = Post(
-                post.position, post.position, post.author, NOW_MS, audience=post.audience, status=post.status
+                post.position + ROOM // 2 * post.moved,
+                post.position,
+                post.author,
+                NOW_MS,
+                audience=post.audience,
+                status=post.status,
+                reply_to=1 if post.reply else None,
             )
             self.truth.posts.insert(tx, row)
             if post.deleted:

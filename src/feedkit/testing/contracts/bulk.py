@@ -114,7 +114,7 @@ class BulkStoreContract(TruthSuite):
         def work(tx: Tx) -> None:
             truth.bulk.hold_positions(tx)
             truth.bulk.insert_posts(tx, new)
-            truth.bulk.insert_tags(tx, [("cats", 20, 9), ("art", 20, 9)])
+            truth.bulk.insert_tags(tx, [("cats", 20, 20), ("art", 20, 20)])
             truth.bulk.insert_tags(tx, [])
 
         truth.write(work)

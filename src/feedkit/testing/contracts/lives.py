@@ -139,8 +139,8 @@ class LifeStoreContract(TruthSuite):
         def take(tx: Tx) -> list[int]:
             assert truth.lives.claim_due(tx, NOW_MS, 1) == []
             found = truth.lives.free_positions(tx, instants)
-            for at in found[::100]:
-                truth.posts.insert(tx, post(at))
+            for nth, at in enumerate(found[::100]):
+                truth.posts.insert(tx, post(at if nth % 2 else at + 50, position=at))
             return found
 
         first, second = truth.write(take), truth.write(take)

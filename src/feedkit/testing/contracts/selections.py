@@ -94,7 +94,7 @@ class SelectionStoreContract(TruthSuite):
         store(truth, post(1, BOB), *(post(n, ADA, reply_to=1, media=(PICTURE,)) for n in range(10, 20)))
         tag(truth, "cats", *range(10, 20))
         for n in (12, 15, 18):
-            append(truth, event(ADA, EventKind.POST_PUBLISHED, position=n))
+            append(truth, event(ADA, EventKind.POST_PUBLISHED, object_id=n, position=n))
         number(truth)
         selections = truth.selections
         selected: dict[str, Callable[[Tx, Span], list[int]]] = {

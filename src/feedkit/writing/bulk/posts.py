@@ -188,7 +188,7 @@ def _further(more: Mapping[str, Any], entities: tuple[Entity, ...]) -> Further:
 
 def _tags(posts: NewPosts) -> list[tuple[str, int, int]]:
     return [
-        (tag, posts.positions[nth], posts.author_ids[nth])
+        (tag, posts.positions[nth], posts.positions[nth])
         for nth, further in posts.further.items()
         for tag in tags_of(further.get("entities", ()))
     ]

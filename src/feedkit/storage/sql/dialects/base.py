@@ -31,6 +31,15 @@ class Dialect(ABC):
         """A list of ids handed in as one parameter, as rows with a column `value`."""
 
     @abstractmethod
+    def highest_of_each(
+        self, rows: sa.FromClause, parts: Sequence[sa.Select[Any]], most: Any
+    ) -> sa.FromClause:
+        """For each of `rows`, to be joined to them, the highest `most` of what some statements find.
+
+        They have one column, `value`, name `rows`, and each is read from an index, from above and no further.
+        """
+
+    @abstractmethod
     def bind_ids(self, values: Iterable[int]) -> Any:
         """The value to bind to such a parameter."""
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -39,6 +39,17 @@ class PostgresDialect(Dialect):
     def id_rows(self, parameter: str) -> sa.FromClause:
         array = sa.bindparam(parameter, type_=postgresql.ARRAY(sa.BigInteger))
         return sa.func.unnest(array).table_valued("value", name=f"{parameter}_rows").render_derived()
+
+    def highest_of_each(
+        self, rows: sa.FromClause, parts: Sequence[sa.Select[Any]], most: Any
+    ) -> sa.FromClause:
+        bounded = [  # each by itself: the planner would rather read all of few rows, and expects few
+            sa.select(
+                part.correlate(rows).order_by(sa.desc("value")).limit(most).lateral(f"part{nth}").c.value
+            )
+            for nth, part in enumerate(parts)
+        ]
+        return sa.union_all(*bounded).order_by(sa.desc("value")).limit(most).lateral("highest")
 
     def bind_ids(self, values: Iterable[int]) -> str:
         return arrays.of_numbers(values)

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
 from typing import Any, TypeVar
@@ -53,6 +53,18 @@ class SqliteDialect(Dialect):
         return sa.func.json_each(sa.bindparam(parameter, type_=sa.Text)).table_valued(
             "value", name=f"{parameter}_rows"
         )
+
+    def highest_of_each(
+        self, rows: sa.FromClause, parts: Sequence[sa.Select[Any]], most: Any
+    ) -> sa.FromClause:
+        # There is no LATERAL, but a function that makes rows may be given what depends on the rows before.
+        merged = (
+            sa.union_all(*(part.correlate(rows) for part in parts)).order_by(sa.desc("value")).limit(most)
+        )
+        array = (
+            sa.select(sa.func.json_group_array(merged.subquery().c.value)).correlate(rows).scalar_subquery()
+        )
+        return sa.func.json_each(array).table_valued("value", name="highest")
 
     def bind_ids(self, values: Iterable[int]) -> str:
         return str([int(value) for value in values])  # which is JSON, and quicker than `json.dumps`

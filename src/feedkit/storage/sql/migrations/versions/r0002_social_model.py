@@ -8,7 +8,7 @@ On SQLite three tables are copied, in the one transaction.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from alembic.operations import Operations
@@ -19,6 +19,7 @@ down_revision = "0001"
 _LOCK_TIMEOUT = "3s"
 _Ms = sa.BigInteger
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_UNIQUE = {"uq": "%(table_name)s_%(column_0_name)s_key"}  # as PostgreSQL names them itself
 _OTHERS = ("reply_to", "repost_of", "quote_of")
 _STANDS = "status = 'published' AND deleted_at IS NULL"
 _DRAFTS = "status = 'draft' AND deleted_at IS NULL"
@@ -27,8 +28,13 @@ _OF_AUTHOR = ["author_id", "position", "audience"]
 _PARTS = {"posts": "reply_to IS NULL", "replies": "reply_to IS NOT NULL", "media": "media_count > 0"}
 _UNFINISHED = sa.text("SELECT 1 FROM pg_index WHERE indexrelid = to_regclass(:name) AND NOT indisvalid")
 
-_Index = tuple[str, str, list[str], str | None]
-"""Name, table, columns, and which rows."""
+
+class _Index(NamedTuple):
+    name: str
+    table: str
+    columns: list[str]
+    where: str | None = None
+    unique: bool = False
 
 
 def upgrade(op: Operations, namespace: str) -> None:
@@ -71,8 +77,10 @@ def _extend_people(op: Operations, namespace: str) -> None:
 
 def _extend_posts(op: Operations, namespace: str) -> None:
     posts = f"{namespace}_posts"
-    with op.batch_alter_table(posts) as table:
+    with op.batch_alter_table(posts, naming_convention=_UNIQUE) as table:
         table.alter_column("position", existing_type=sa.BigInteger(), nullable=True)
+        if not _is_postgres(op):  # where it goes when its successor is there
+            table.drop_constraint(f"{posts}_position_key", type_="unique")
     for column in (
         sa.Column("edited_at", _Ms),
         sa.Column("expires_at", _Ms),
@@ -103,7 +111,7 @@ def _add_beside_posts(op: Operations, namespace: str) -> None:
         f"{namespace}_post_tags",
         sa.Column("tag", sa.String(128), primary_key=True),
         sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
-        sa.Column("author_id", sa.BigInteger, nullable=False),
+        sa.Column("post_id", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
         if_not_exists=True,
     )
@@ -159,10 +167,11 @@ def _change_indexes(op: Operations, namespace: str) -> None:
     new: list[_Index] = [
         *(_named(posts, [other, "position"], f"{other} IS NOT NULL") for other in _OTHERS),
         *(
-            (f"{posts}_{part}_by_author_id", posts, _OF_AUTHOR, f"{_STANDS} AND {belongs}")
+            _Index(f"{posts}_{part}_by_author_id", posts, _OF_AUTHOR, f"{_STANDS} AND {belongs}")
             for part, belongs in _PARTS.items()
         ),
         _named(posts, ["repost_of", "author_id"], f"{_STANDS} AND repost_of IS NOT NULL"),
+        _Index(f"{posts}_by_position", posts, ["position"], "position != id", unique=True),
         _named(posts, ["scheduled_at"], "scheduled_at IS NOT NULL"),
         _named(posts, ["author_id", "id"], _DRAFTS, of="drafts"),
         _named(posts, ["author_id", "id"], _WITHDRAWN, of="withdrawn"),
@@ -178,28 +187,29 @@ def _change_indexes(op: Operations, namespace: str) -> None:
         (f"{media}_by_content_hash", media),
     )
     if not _is_postgres(op):
-        for name, table, columns, where in new:
-            op.create_index(name, table, columns, sqlite_where=where and sa.text(where))
+        for index in new:
+            where = index.where and sa.text(index.where)
+            op.create_index(*index[:3], unique=index.unique, sqlite_where=where)
         for one in old:
             op.drop_index(*one)
         return
     with op.get_context().autocommit_block():
         for index in new:
-            _build_beside_writers(op, *index)
+            _build_beside_writers(op, index)
         for one in old:
             op.drop_index(*one, if_exists=True, postgresql_concurrently=True)
+        op.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
+        op.execute(f"ALTER TABLE {posts} DROP CONSTRAINT IF EXISTS {posts}_position_key")
+        op.execute("RESET lock_timeout")
 
 
-def _build_beside_writers(
-    op: Operations, name: str, table: str, columns: list[str], where: str | None
-) -> None:
-    if op.get_bind().scalar(_UNFINISHED, {"name": name}):
-        op.drop_index(name, table, postgresql_concurrently=True)
+def _build_beside_writers(op: Operations, index: _Index) -> None:
+    if op.get_bind().scalar(_UNFINISHED, {"name": index.name}):
+        op.drop_index(index.name, index.table, postgresql_concurrently=True)
     op.create_index(
-        name,
-        table,
-        columns,
-        postgresql_where=where and sa.text(where),
+        *index[:3],
+        unique=index.unique,
+        postgresql_where=index.where and sa.text(index.where),
         postgresql_concurrently=True,
         if_not_exists=True,
     )
@@ -248,7 +258,7 @@ def _index(op: Operations, table: str, *columns: str, unique: bool = False) -> N
 
 
 def _named(table: str, columns: list[str], where: str | None, *, of: str = "") -> _Index:
-    return _name(f"{table}_{of}" if of else table, columns), table, columns, where
+    return _Index(_name(f"{table}_{of}" if of else table, columns), table, columns, where)
 
 
 def _name(table: str, columns: Sequence[str]) -> str:
