@@ -47,6 +47,7 @@ class Counters:
             before = counted.get(event.object_id, 0)
             after = _is_counted(event, before)
             counted[event.object_id] = after
+            # Also where it is not counted: a row of 0 tells a recount that the log has come to this post.
             if event.audience in _SEEN_BY_ALL or after != before:
                 deltas[event.object_id, COUNTED] += after - before
                 for role, other in event.about:

@@ -67,16 +67,16 @@ class CommentReader(Generic[Key]):
 
     def one(self, viewer_id: int | None, comment_id: int) -> CommentItem[Key] | None:
         """One comment, None where there is none that this viewer may see, and for a gap."""
-        found = self._truth.read(lambda tx: self._truth.comments.get_many(tx, (comment_id,)))
-        if not found or self._posts.many(viewer_id, (found[0].post_id,))[0] is None:
+        found = self._truth.read(lambda tx: self._truth.comments.get(tx, comment_id))
+        if found is None or self._posts.many(viewer_id, (found.post_id,))[0] is None:
             return None
         relations = self._readthrough.viewer(viewer_id or LOGGED_OUT).relations
-        item = self._items(found[0].post_id, found, relations)[0]
+        item = self._items(found.post_id, (found,), relations)[0]
         return None if item is None or item.author is None else item
 
     def _check_parent(self, post_id: int, parent_id: int, relations: Relations) -> None:
-        found = self._truth.read(lambda tx: self._truth.comments.get_many(tx, (parent_id,)))
-        here = [comment for comment in found if comment.post_id == post_id]
+        found = self._truth.read(lambda tx: self._truth.comments.get(tx, parent_id))
+        here = (found,) if found is not None and found.post_id == post_id else ()
         if not any(self._items(post_id, here, relations)):
             message = "parent names no comment on this post that the viewer can see"
             raise NotFound(message, argument="parent")

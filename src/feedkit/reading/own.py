@@ -47,12 +47,11 @@ class OwnPosts:
         return self._truth.read(lambda tx: self._truth.lives.revisions(tx, post_id))
 
     def _own(self, author_id: int | None, post_id: int) -> Post:
-        posts, _ = self._truth.read(lambda tx: self._truth.posts.get_many(tx, [post_id]))
-        for post in posts:
-            gone = post.deleted_ms is not None or post.status is PostStatus.REMOVED
-            if post.author_id == author_id and not gone:
-                return post
-        raise _not_found()
+        post = self._truth.read(lambda tx: self._truth.posts.get(tx, post_id))
+        gone = post is None or post.deleted_ms is not None or post.status is PostStatus.REMOVED
+        if post is None or gone or post.author_id != author_id:
+            raise _not_found()
+        return post
 
 
 def _not_found() -> NotFound:

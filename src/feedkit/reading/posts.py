@@ -39,8 +39,8 @@ class PostReader(Generic[Key]):
 
     def for_staff(self, post_id: int) -> Item[Key]:
         """Any post that was handed in, as truth has it. Raises NotFound."""
-        posts, _ = self._truth.read(lambda tx: self._truth.posts.get_many(tx, [post_id]))
-        for item in self._hydrator.items(posts, staff_relations(), Surface.POST):
+        post = self._truth.read(lambda tx: self._truth.posts.get(tx, post_id))
+        for item in self._hydrator.items([] if post is None else [post], staff_relations(), Surface.POST):
             if item is not None:
                 return item
         raise NotFound("post_id names no post that was handed in", argument="post_id")

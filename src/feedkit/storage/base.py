@@ -166,6 +166,9 @@ class PostStore(Protocol):
     def insert(self, tx: Tx, post: Post) -> None:
         """Store a post with its media. Raises Conflict where `ref` is taken."""
 
+    def get(self, tx: Tx, post_id: int) -> Post | None:
+        """One post, quicker than as one of many; None where there is none, or none that can be decoded."""
+
     def get_many(self, tx: Tx, post_ids: Sequence[int]) -> tuple[list[Post], int]:
         """The posts that exist, in any order, and how many of them could not be decoded."""
 

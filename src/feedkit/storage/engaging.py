@@ -58,6 +58,9 @@ class CommentStore(Protocol):
     def insert(self, tx: Tx, comment: Comment) -> None:
         """Store a comment."""
 
+    def get(self, tx: Tx, comment_id: int) -> Comment | None:
+        """One comment, None where there is none."""
+
     def get_many(self, tx: Tx, comment_ids: Sequence[int]) -> list[Comment]:
         """The comments that exist, in any order."""
 

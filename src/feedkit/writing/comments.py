@@ -65,11 +65,13 @@ class Commenting:
             earlier = self._once.earlier(
                 tx, author_id, key, digest=digest, result_id=comment_id, now_ms=now_ms
             )
-            if earlier is not None and (stored := self._stored(tx, earlier)) is not None:
+            if earlier is not None and (stored := self._truth.comments.get(tx, earlier)) is not None:
                 return stored
             return self._store(tx, comment)
 
-        return self._truth.write(work, within=host_tx, landed=lambda tx: self._stored(tx, comment_id))
+        return self._truth.write(
+            work, within=host_tx, landed=lambda tx: self._truth.comments.get(tx, comment_id)
+        )
 
     def edit(self, author_id: int, comment_id: int, text: str, host_tx: Tx | None = None) -> Comment:
         """Change the text of one's own comment. Raises NotFound where the author sees none of theirs."""
@@ -111,7 +113,7 @@ class Commenting:
         return attrs.evolve(comment, text=text, edited_ms=now_ms)
 
     def _delete(self, tx: Tx, actor_id: int, comment_id: int) -> bool:
-        comment = self._stored(tx, comment_id)
+        comment = self._truth.comments.get(tx, comment_id)
         if comment is None or not self._may_delete(tx, actor_id, comment):
             raise no_such_comment()
         gone = self._truth.comments.delete(tx, comment_id, self._clock.now_ms())
@@ -122,12 +124,8 @@ class Commenting:
     def _may_delete(self, tx: Tx, actor_id: int, comment: Comment) -> bool:
         if comment.author_id == actor_id:
             return True
-        posts, _ = self._truth.posts.get_many(tx, (comment.post_id,))
-        return bool(posts) and posts[0].author_id == actor_id
-
-    def _stored(self, tx: Tx, comment_id: int) -> Comment | None:
-        comments = self._truth.comments.get_many(tx, (comment_id,))
-        return comments[0] if comments else None
+        post = self._truth.posts.get(tx, comment.post_id)
+        return post is not None and post.author_id == actor_id
 
     def _append(self, tx: Tx, kind: EventKind, actor_id: int, comment: Comment) -> None:
         about = [("post", comment.post_id)]

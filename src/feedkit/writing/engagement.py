@@ -93,8 +93,8 @@ class Engagement:
 
     def _own_target(self, tx: Tx, target_id: int) -> int:
         """Of a repost, the post that it shares: there stands what was done."""
-        posts, _ = self._truth.posts.get_many(tx, (target_id,))
-        return (posts[0].repost_of or target_id) if posts else target_id
+        post = self._truth.posts.get(tx, target_id)
+        return target_id if post is None else post.repost_of or target_id
 
     def _remove(self, tx: Tx, actor_id: int, kind: str, target_id: int) -> None:
         self._truth.engagement.remove(tx, actor_id, kind, target_id)

@@ -55,13 +55,13 @@ class Publishing:
             self._standing.check(tx, author_id)
             digest = b"" if key is None else draft.digest()
             earlier = self._once.earlier(tx, author_id, key, digest=digest, result_id=post_id, now_ms=now_ms)
-            if earlier is not None and (post := self._stored(tx, earlier)) is not None:
+            if earlier is not None and (post := self._truth.posts.get(tx, earlier)) is not None:
                 return post
             self._writing.check_list(tx, author_id, draft.list_id)
             post = self._targets.named_by(tx, self._post(post_id, author_id, draft, entities, now_ms))
             return self._writing.store(tx, None, post, now_ms)
 
-        return self._truth.write(work, within=host_tx, landed=lambda tx: self._stored(tx, post_id))
+        return self._truth.write(work, within=host_tx, landed=lambda tx: self._truth.posts.get(tx, post_id))
 
     def delete(self, author_id: int, post_id: int, host_tx: Tx | None = None) -> bool:
         """Delete a post of this author; False where that has happened already.
@@ -100,10 +100,6 @@ class Publishing:
             **draft.content(),
             **timing,
         )
-
-    def _stored(self, tx: Tx, post_id: int) -> Post | None:
-        posts, _ = self._truth.posts.get_many(tx, [post_id])
-        return posts[0] if posts else None
 
     def _delete(self, tx: Tx, before: Post) -> bool:
         now_ms = self._clock.now_ms()

@@ -47,13 +47,13 @@ class Reposting:
                 return earlier
             return self._writing.store(tx, None, _repost(new_id, actor_id, original, now_ms), now_ms)
 
-        return self._truth.write(work, within=host_tx, landed=lambda tx: self._stored(tx, new_id))
+        return self._truth.write(work, within=host_tx, landed=lambda tx: self._truth.posts.get(tx, new_id))
 
     def unrepost(self, actor_id: int, post_id: int, host_tx: Tx | None = None) -> bool:
         """Delete the actor's repost of a post, whichever of the two is named; False where there is none."""
 
         def work(tx: Tx) -> bool:
-            named = self._stored(tx, post_id)
+            named = self._truth.posts.get(tx, post_id)
             original_id = post_id if named is None or named.repost_of is None else named.repost_of
             before = self._earlier(tx, actor_id, original_id)
             if before is None:
@@ -68,11 +68,7 @@ class Reposting:
         """The actor's repost that stands, which nobody else makes or deletes until the transaction ends."""
         self._truth.graph.lock_pair(tx, actor_id, original_id)
         found = self._truth.selections.repost_by(tx, actor_id, original_id)
-        return None if found is None else self._stored(tx, found)
-
-    def _stored(self, tx: Tx, post_id: int) -> Post | None:
-        posts, _ = self._truth.posts.get_many(tx, (post_id,))
-        return posts[0] if posts else None
+        return None if found is None else self._truth.posts.get(tx, found)
 
 
 def _repost(post_id: int, actor_id: int, original: Post, now_ms: int) -> Post:

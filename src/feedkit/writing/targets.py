@@ -33,8 +33,8 @@ class Targets(Generic[Key]):
     def shareable(self, tx: Tx, actor_id: int, post_id: int, argument: str) -> Post:
         """A post that the actor sees, and may show to others. Raises Forbidden where that would widen its audience."""
         post = self.post(tx, actor_id, post_id, argument)
-        author = self._users(tx, (post.author_id,))[post.author_id]
-        if not may_share(post, author, actor_id):
+        author = self._user(tx, post.author_id)
+        if author is None or not may_share(post, author, actor_id):
             raise Forbidden(f"{argument} names a post that is not for everybody to see", argument=argument)
         return post
 
@@ -69,36 +69,31 @@ class Targets(Generic[Key]):
         return target_id
 
     def _post(self, tx: Tx, actor_id: int, post_id: int) -> Post | None:
-        post = self._stored(tx, post_id)
-        shared = None if post is None or post.repost_of is None else self._stored(tx, post.repost_of)
+        get = self._truth.posts.get
+        post = get(tx, post_id)
+        shared = None if post is None or post.repost_of is None else get(tx, post.repost_of)
         if post is None or (post.repost_of is not None and shared is None):
             return None
         posts = [post] if shared is None else [post, shared]
-        authors = self._users(tx, [one.author_id for one in posts])
+        authors = [self._user(tx, one.author_id) for one in posts]
         lists = [one.list_id for one in posts if one.list_id is not None]
-        relations = self._relations(tx, actor_id, [*authors, *lists])
-        users = [authors.get(one.author_id) for one in posts]
-        seen = visible(posts, users, relations, Surface.POST, self._clock.now_ms())
+        relations = self._relations(tx, actor_id, [*(one.author_id for one in posts), *lists])
+        seen = visible(posts, authors, relations, Surface.POST, self._clock.now_ms())
         return posts[-1] if all(seen) else None
 
     def _comment(self, tx: Tx, actor_id: int, comment_id: int) -> tuple[Comment, Post] | None:
-        comments = self._truth.comments.get_many(tx, (comment_id,))
-        post = self._post(tx, actor_id, comments[0].post_id) if comments else None
-        if post is None:
+        comment = self._truth.comments.get(tx, comment_id)
+        post = None if comment is None else self._post(tx, actor_id, comment.post_id)
+        if comment is None or post is None:
             return None
-        author_id = comments[0].author_id
-        authors = [self._users(tx, (author_id,)).get(author_id)]
-        relations = self._relations(tx, actor_id, (author_id,))
-        seen = comments_visible(comments, authors, relations, self._clock.now_ms())
-        return (comments[0], post) if seen[0] else None
+        author = self._user(tx, comment.author_id)
+        relations = self._relations(tx, actor_id, (comment.author_id,))
+        seen = comments_visible((comment,), (author,), relations, self._clock.now_ms())
+        return (comment, post) if seen[0] else None
 
-    def _stored(self, tx: Tx, post_id: int) -> Post | None:
-        posts, _ = self._truth.posts.get_many(tx, (post_id,))
-        return posts[0] if posts else None
-
-    def _users(self, tx: Tx, user_ids: Sequence[int]) -> dict[int, User[Any]]:
-        rows = self._truth.users.get_many(tx, user_ids)
-        return {row.id: self._directory.user(row) for row in rows}
+    def _user(self, tx: Tx, user_id: int) -> User[Any] | None:
+        row = self._truth.users.get(tx, user_id)
+        return None if row is None else self._directory.user(row)
 
     def _relations(self, tx: Tx, actor_id: int, others: Sequence[int]) -> Relations:
         if all(other == actor_id for other in others):

@@ -36,6 +36,7 @@ class SqlComments:
         prepare = dialect.prepare
         whole = sa.select(*columns(comments, _COLUMNS))
         self._insert = prepare(dialect.insert(comments, [column.name for column in comments.columns]))
+        self._one = prepare(whole.where(comments.c.id == sa.bindparam("comment_id")))
         self._get_many = prepare(whole.where(dialect.is_in(comments.c.id, "ids")))
         standing = (comments.c.id == sa.bindparam("comment_id")) & comments.c.deleted_at.is_(None)
         change = comments.update().where(standing)
@@ -74,6 +75,10 @@ class SqlComments:
                 "deleted_at": None,
             },
         )
+
+    def get(self, tx: Tx, comment_id: int) -> Comment | None:
+        row = self._one.first(tx, {"comment_id": comment_id})
+        return None if row is None else _to_comment(row)
 
     def get_many(self, tx: Tx, comment_ids: Sequence[int]) -> list[Comment]:
         return [_to_comment(row) for row in self._get_many.rows(tx, {"ids": self._bind(comment_ids)})]

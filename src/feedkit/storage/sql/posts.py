@@ -102,11 +102,12 @@ class SqlPosts:
         if post.media:
             self._insert_media.run_many(tx, media_rows(post.id, post.media))
 
+    def get(self, tx: Tx, post_id: int) -> Post | None:
+        posts, _ = self.decoded(tx, self._one.rows(tx, {"post_id": post_id}))
+        return posts[0] if posts else None
+
     def get_many(self, tx: Tx, post_ids: Sequence[int]) -> tuple[list[Post], int]:
-        if len(post_ids) == 1:
-            posts, unreadable = self.decoded(tx, self._one.rows(tx, {"post_id": int(post_ids[0])}))
-        else:
-            posts, unreadable = self._load(tx, self._by_id, post_ids)
+        posts, unreadable = self._load(tx, self._by_id, post_ids)
         return posts, len(unreadable)
 
     def at_positions(self, tx: Tx, positions: Sequence[int]) -> tuple[list[Post], list[int]]:

@@ -78,8 +78,6 @@ class SqlUsers:
         return None if row is None else UserRow(*row)
 
     def get_many(self, tx: Tx, user_ids: Sequence[int]) -> list[UserRow]:
-        if len(user_ids) == 1:
-            return [UserRow(*row) for row in self._one.rows(tx, {"user_id": int(user_ids[0])})]
         return [UserRow(*row) for row in self._by_id.rows(tx, {"ids": self._bind(user_ids)})]
 
     def with_handles(self, tx: Tx, handles: Sequence[str]) -> dict[str, int]:

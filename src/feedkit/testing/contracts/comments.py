@@ -21,6 +21,8 @@ class CommentStoreContract(TruthSuite):
         write(truth, truth.comments.insert, answer)
         found = read(truth, truth.comments.get_many, [7, 8, MAX_ID - 1])
         assert sorted(found, key=lambda one: one.id) == [answer, first]
+        assert read(truth, truth.comments.get, 7) == answer
+        assert read(truth, truth.comments.get, 8) is None
 
     def test_a_comment_is_edited_until_it_is_deleted(self, truth: Truth) -> None:
         stored = comment(truth, 10)

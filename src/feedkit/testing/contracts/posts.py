@@ -148,6 +148,8 @@ class PostStoreContract(TruthSuite):
         store(truth, whole, post(8))
 
         # then
+        assert read(truth, truth.posts.get, 7) == whole
+        assert read(truth, truth.posts.get, 9) is None
         assert read(truth, truth.posts.get_many, [7, 9]) == ([whole], 0)
         assert read(truth, truth.posts.at_positions, [MAX_ID - 1, 7]) == ([whole], [])
 
