@@ -62,7 +62,9 @@ class SqliteDialect(Dialect):
             sa.union_all(*(part.correlate(rows) for part in parts)).order_by(sa.desc("value")).limit(most)
         )
         array = (
-            sa.select(sa.func.json_group_array(merged.subquery().c.value)).correlate(rows).scalar_subquery()
+            sa.select(sa.func.json_group_array(merged.subquery("merged").c.value))
+            .correlate(rows)
+            .scalar_subquery()
         )
         return sa.func.json_each(array).table_valued("value", name="highest")
 
