@@ -29,7 +29,7 @@ class Media:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""
-        return {**attrs.asdict(self), "status": str(self.status)}
+        return {**attrs.asdict(self, recurse=False), "status": str(self.status)}
 
 
 @attrs.frozen(slots=True)
@@ -49,7 +49,7 @@ class Entity:
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""
         user_id = None if self.user_id is None else str(self.user_id)
-        return {**attrs.asdict(self), "user_id": user_id}
+        return {**attrs.asdict(self, recurse=False), "user_id": user_id}
 
 
 @attrs.frozen(slots=True)

@@ -134,9 +134,7 @@ class Drafting:
         if not isinstance(one, Media):
             message = f"{name} must be a feedkit.Media or a dict with a url, got {type(one).__name__}"
             raise InvalidArgument(message, argument=name)
-        return attrs.evolve(
-            one, **self.media_fields({part: getattr(one, part) for part in _MEDIUM}, f"{name}.")
-        )
+        return Media(**self.media_fields({part: getattr(one, part) for part in _MEDIUM}, f"{name}."))
 
     def media_fields(self, given: Mapping[str, object], where: str = "") -> dict[str, Any]:
         """Fields of a medium, within their bounds. Raises like `draft`."""
