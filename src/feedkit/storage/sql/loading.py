@@ -140,18 +140,22 @@ class PostgresLoader(Loader):
         return {"staged_a": arrays.of_numbers(a.tolist()), "staged_b": arrays.of_numbers(b.tolist())}
 
     def insert(self, tx: Tx, table: str, columns: Columns, otherwise: str) -> int:
-        arrays = ", ".join(f"%s::{kind}[]" for kind, _ in columns.values())
-        sql = f"INSERT INTO {table} ({_listed(columns)}) SELECT * FROM unnest({arrays}) {otherwise}"  # noqa: S608 - our own names
-        values = [_ARRAYS[kind](values) for kind, values in columns.values()]
+        same, varied = _split({name: values for name, (_, values) in columns.items()})
+        kinds = {name: kind for name, (kind, _) in columns.items()}
+        scalars = [f"%s::{kinds[name]}" for name in same]
+        arrays = ", ".join(f"%s::{kinds[name]}[]" for name in varied)
+        sql = (
+            f"INSERT INTO {table} ({_listed([*same, *varied])}) "  # noqa: S608 - our own names
+            f"SELECT {', '.join([*scalars, 'varied.*'])} FROM unnest({arrays}) AS varied {otherwise}"
+        )
+        values = [*same.values(), *(_ARRAYS[kinds[name]](columns[name][1]) for name in varied)]
         return int(self._do(tx, sql, lambda cursor: cursor.execute(sql, values)).rowcount)
 
     def load(self, tx: Tx, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
-        first, *others = columns
-        same = [name for name in others if columns[name].count(columns[name][0]) == len(columns[name])]
-        varied = [first, *(name for name in others if name not in same)]
-        end = "\t".join(["", *(_column(columns[name][:1])[0] for name in same)]) + "\n"
+        same, varied = _split(columns)
+        end = "\t".join(["", *(_column([value])[0] for value in same.values())]) + "\n"
         parts = _parts([columns[name] for name in varied], end)
-        self._copy(tx, f"COPY {table} ({_listed(varied + same)}) FROM STDIN", parts)
+        self._copy(tx, f"COPY {table} ({_listed([*varied, *same])}) FROM STDIN", parts)
 
     def load_links(self, tx: Tx, table: str, kind: str, links: Links) -> None:
         kinds = np.full(len(links), kind.encode())
@@ -180,6 +184,17 @@ def _execute(cursor: Any, sql: str, values: Sequence[Any]) -> None:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
+
+
+def _split(columns: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], list[str]]:
+    """What is the same in every row, which then need not say it; and the other columns, the first always among them."""
+    first, *others = columns
+    same = {
+        name: columns[name][0]
+        for name in others
+        if columns[name].count(columns[name][0]) == len(columns[name])
+    }
+    return same, [first, *(name for name in others if name not in same)]
 
 
 def _parts(columns: Sequence[Sequence[Any]], end: str) -> Iterator[bytes]:
