@@ -481,6 +481,13 @@ def test_a01_a_text_is_bounded(feed: feedkit.Feed[str], post: feedkit.Post, text
         assert isinstance(refused.value, LimitExceeded)
 
 
+def test_a_comment_without_a_text_is_refused_as_an_empty_one(
+    feed: feedkit.Feed[str], post: feedkit.Post
+) -> None:
+    with pytest.raises(LimitExceeded, match=r"text must be 1..5000 characters, got 0; write something"):
+        feed.comment("bob", post.id)
+
+
 def test_an_order_is_one_of_three(feed: feedkit.Feed[str], post: feedkit.Post) -> None:
     for sort in ("best", "", None, 1, "Newest", ["top"]):
         with pytest.raises(InvalidArgument, match="sort must be one of newest, oldest, top; got"):

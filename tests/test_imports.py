@@ -421,6 +421,15 @@ def test_a_bad_post_is_named_and_nothing_of_its_chunk_is_written(
     assert feed.users.get(["ada"]) == {}
 
 
+def test_a_null_of_the_hosts_table_is_no_value(feed: Feed[str]) -> None:
+    nulls = dict.fromkeys(
+        ("text", "kind", "schema_version", "audience", "list", "media", "extra", "fallback", "reply_to")
+    )
+    feed.imports.posts([{**post("ada", "one"), **nulls}])
+    (item,) = feed.profile("ada", "ada")
+    assert (item.post.kind, item.post.audience, item.post.media) == ("post", "public", ())
+
+
 def test_a_row_number_counts_from_the_first_row_of_all(feed: Feed[str]) -> None:
     rows = [post("ada", str(nth)) for nth in range(7)]
     rows[5] = {**rows[5], "reply_to_ref": "nothing"}

@@ -9,8 +9,8 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
 
 import attrs
 
@@ -81,11 +81,17 @@ def _choice(default: str, allowed: tuple[str, ...], doc: str) -> Any:
 
 
 def _names(default: str, doc: str) -> Any:
-    return _field(default=default, allowed=Names(), unit="names", doc=doc)
+    return _field(_joined, default=default, allowed=Names(), unit="names", doc=doc)
 
 
-def _field(**metadata: Any) -> Any:
-    return attrs.field(default=metadata["default"], validator=_check, metadata=metadata)
+def _joined(value: object) -> object:
+    """A list of names as one string."""
+    several = isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value)
+    return ",".join(cast(list[str], value)) if several else value
+
+
+def _field(converter: Callable[[object], object] | None = None, /, **metadata: Any) -> Any:
+    return attrs.field(default=metadata["default"], converter=converter, validator=_check, metadata=metadata)
 
 
 def _check(_settings: object, field: attrs.Attribute[Any], value: object) -> None:

@@ -71,6 +71,15 @@ def test_a_target_that_is_none_is_refused_and_no_posts_get_lost(target: Any) -> 
 # opening and closing
 
 
+def test_a_file_whose_folder_is_missing_is_no_outage(tmp_path: Path) -> None:
+    with feedkit.connect(f"sqlite:///{tmp_path}/nowhere/app.db") as feed:
+        with pytest.raises(ConfigurationError, match=f"there is no folder {tmp_path}/nowhere ") as refused:
+            feed.publish("ada", text="Hello")
+        assert refused.value.argument == "target"
+        (tmp_path / "nowhere").mkdir()
+        feed.publish("ada", text="Hello")
+
+
 def test_connect_opens_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # given
     def refuse(*_: Any, **__: Any) -> Any:

@@ -85,6 +85,11 @@ def test_errors_name_only_what_the_caller_said(feed: Feed) -> None:
         feed.befriend("bob", "ada")
     assert refused.value.argument == "target"
     assert "ada" not in str(refused.value)
+    assert "block" not in str(refused.value)
+    with pytest.raises(
+        FeedkitError, match="actor cannot befriend target, whom actor blocks; unblock them first"
+    ):
+        feed.befriend("ada", "bob")
 
 
 # mutes

@@ -206,6 +206,15 @@ def test_a_misspelt_variable_is_refused_with_close_names() -> None:
     assert "FEEDKIT_QQQ" in message
 
 
+def test_names_may_be_given_as_a_list() -> None:
+    kinds: Any = ["like", "boo"]
+    assert Settings(reaction_kinds=kinds) == Settings(reaction_kinds="like,boo")
+    wrong: Any
+    for wrong in ([], ["like", 1], ["like", "like"], ["a,b c"]):
+        with pytest.raises(InvalidArgument, match="reaction_kinds"):
+            Settings(reaction_kinds=wrong)
+
+
 def test_an_empty_prefix_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="prefix must not be empty"):
         Settings.from_env("", environ={})

@@ -20,12 +20,12 @@ class ContentVerbs(Verbs[Key]):
         self,
         author: Key,
         *,
-        text: str = "",
-        kind: str = "post",
-        schema_version: int = 1,
-        audience: Audience | str = Audience.PUBLIC,
+        text: str | None = None,
+        kind: str | None = None,
+        schema_version: int | None = None,
+        audience: Audience | str | None = None,
         list: int | str | None = None,
-        media: Sequence[Media | Mapping[str, Any]] = (),
+        media: Sequence[Media | Mapping[str, Any]] | None = None,
         extra: Mapping[str, Any] | None = None,
         ref: str | None = None,
         reply_to: int | str | None = None,
@@ -40,12 +40,14 @@ class ContentVerbs(Verbs[Key]):
     ) -> Post:
         """Publish a post. When this returns it is durable, and every follower who may see it will.
 
+        None is as good as left out, for whatever a request does not have.
+
         Args:
             author: the host's key of the author.
-            text: at most `text_max_chars` characters.
-            kind: what the content is, for the host's own rendering.
-            schema_version: version of that content's form.
-            audience: `public`, `unlisted`, `followers`, `friends`, `list` or `only_me`.
+            text: at most `text_max_chars` characters; empty where it is left out.
+            kind: what the content is, for the host's own rendering; else "post".
+            schema_version: version of that content's form; else 1.
+            audience: `public`, `unlisted`, `followers`, `friends`, `list` or `only_me`; else `public`.
             list: the id of a list of the author's own, together with the audience `list`.
             media: pictures, films or sounds, in order; at most `media_max`.
             extra: plain JSON of the host's own; at most `extra_max_bytes`. It never touches rights.

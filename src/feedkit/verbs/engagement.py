@@ -120,7 +120,7 @@ class EngagementVerbs(Verbs[Key]):
         actor: Key,
         post_id: int | str,
         *,
-        text: str,
+        text: str = "",
         parent: int | str | None = None,
         idempotency_key: str | None = None,
         connection: Any = None,

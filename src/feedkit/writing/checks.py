@@ -57,7 +57,7 @@ def checked_texts(
 
 def _way_out(length: int, setting: str | None) -> str:
     if not length:
-        return "write something, or leave it out if it is optional"
+        return "write something"
     return f"shorten it, or raise the setting {setting}" if setting else "shorten it"
 
 

@@ -64,16 +64,6 @@ def _was_given(field: "attrs.Attribute[Any]", value: object) -> bool:
 
 _CONTENT = tuple(field.name for field in attrs.fields(Draft) if field.name != "timing")
 _content_of = attrgetter(*_CONTENT)
-_LEFT_OUT: Mapping[str, object] = {
-    "text": "",
-    "kind": "post",
-    "schema_version": 1,
-    "audience": Audience.PUBLIC,
-    "media": (),
-}
-"""What `publish` hands in for what was left out, where that is not None: there is nothing to check."""
-
-
 _MEDIUM = tuple(field.name for field in attrs.fields(Media))
 
 
@@ -84,11 +74,11 @@ class Drafting:
         self._settings = settings
 
     def draft(self, timing: Timing = AT_ONCE, **given: object) -> Draft:
-        """A draft of what is given, named as `publish` names it.
+        """A draft of what is given and not None, named as `publish` names it.
 
         Raises InvalidArgument or LimitExceeded, naming the part, bound and way out.
         """
-        told = {name: value for name, value in given.items() if value is not _LEFT_OUT.get(name)}
+        told = {name: value for name, value in given.items() if value is not None}
         return Draft(**self.changes(told, Audience.PUBLIC), timing=timing)
 
     def changes(self, given: Mapping[str, object], audience: Audience) -> dict[str, Any]:

@@ -44,12 +44,11 @@ class Pair:
         return self.has(Assoc.FOLLOWS) and self.has(Assoc.FOLLOWED_BY)
 
     def refuse_if_blocked(self, verb: str) -> None:
-        """Raise Forbidden where one of the two blocks the other."""
+        """Raise Forbidden where one of the two blocks the other; who was blocked is not told why."""
         if self.has(Assoc.BLOCKS) or self.has(Assoc.BLOCKED_BY):
             actor, target = self.names
-            raise Forbidden(
-                f"{actor} cannot {verb} {target}: one of the two blocks the other", argument=target
-            )
+            why = f", whom {actor} blocks; unblock them first" if self.has(Assoc.BLOCKS) else ""
+            raise Forbidden(f"{actor} cannot {verb} {target}{why}", argument=target)
 
     def add(self, kind: Assoc, data: int = 0) -> bool:
         """Make one stand; whether it did not."""

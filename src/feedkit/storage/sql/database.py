@@ -199,6 +199,12 @@ class Database:
                 "connection: its transaction has failed already; roll it back before anything else",
                 argument="connection",
             )
+        if cause is not None and (folder := self.dialect.missing_folder(cause, self.engine.url)):
+            return ConfigurationError(
+                f"target: there is no folder {folder} for the file of SQLite; make it, or correct the path, of which "
+                "an absolute one begins with four slashes: sqlite:////var/lib/app.db",
+                argument="target",
+            )
         if self._may_pass(error) or (cause is not None and self.dialect.is_outage(cause)):
             return Unavailable(
                 "the database could not be reached or stayed busy through every retry; try again, or raise the "

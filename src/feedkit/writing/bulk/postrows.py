@@ -57,13 +57,12 @@ class PostRowChecks:
         checked_texts(
             "reply_to_ref", [one for one in parents if one is not None], limit, "ref_max_chars", at_least=1
         )
+        texts = ["" if text is None else text for text in (row.get("text") for row in rows)]
         return PostRows(
             self._people.stored_many([row.get("author") for row in rows], "author"),
             checked_texts("ref", refs, limit, "ref_max_chars", at_least=1),
             self._times([row.get("at") for row in rows]),
-            checked_texts(
-                "text", [row.get("text", "") for row in rows], self._settings.text_max_chars, "text_max_chars"
-            ),
+            checked_texts("text", texts, self._settings.text_max_chars, "text_max_chars"),
             parents,
             {nth: self._more(row) for nth, row in enumerate(rows) if not _OF_ALL.issuperset(row)},
         )
@@ -76,8 +75,8 @@ class PostRowChecks:
         return times
 
     def _more(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        given = {name: value for name, value in row.items() if name in _OF_SOME}
-        if given.get("list") is not None:
+        given = {name: value for name, value in row.items() if name in _OF_SOME and value is not None}
+        if "list" in given:
             raise InvalidArgument("list cannot be given to an import; publish to the list", argument="list")
         return self._drafting.changes(given, Audience.PUBLIC)
 

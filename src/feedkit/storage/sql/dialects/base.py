@@ -110,6 +110,10 @@ class Dialect(ABC):
     def is_outage(self, error: BaseException) -> bool:
         """Whether the database itself is in trouble, and not what we asked of it."""
 
+    def missing_folder(self, error: BaseException, url: sa.URL) -> str | None:  # noqa: ARG002 - servers have none
+        """The folder whose lack an error comes from."""
+        return None
+
     def is_aborted(self, error: BaseException) -> bool:
         """Whether the transaction had failed before."""
         return getattr(error, "sqlstate", None) == "25P02"

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
+from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -168,6 +169,12 @@ class SqliteDialect(Dialect):
     def is_outage(self, error: BaseException) -> bool:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
         return isinstance(error, sqlite3.DatabaseError) and code & 0xFF in _OUTAGES
+
+    def missing_folder(self, error: BaseException, url: sa.URL) -> str | None:
+        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_CANTOPEN or not url.database:
+            return None
+        folder = Path(url.database).parent.absolute()
+        return None if folder.is_dir() else str(folder)
 
     def is_schema_missing(self, error: BaseException) -> bool:
         return isinstance(error, sqlite3.OperationalError) and "no such table" in str(error)
