@@ -55,7 +55,7 @@ def nested(depth: int, leaf: Any = 1) -> Any:
 
 def test_none_is_as_good_as_left_out() -> None:
     nothing: Any = dict.fromkeys([*PARTS, "quote_of", "fallback", "list"])
-    assert Drafting(SETTINGS).draft(**nothing) == Draft()
+    assert Drafting(SETTINGS).draft(**{**nothing, "text": "x"}) == Draft(text="x")
 
 
 def test_the_least_is_an_empty_post() -> None:
@@ -108,6 +108,7 @@ def test_a_subclass_of_str_is_stored_as_a_plain_one() -> None:
 
 REFUSED: list[tuple[str, Any, str]] = [
     ("text", "x" * 11, "0..10 characters"),
+    ("text", None, "must be a str"),
     ("text", b"bytes", "must be a str"),
     ("text", "a\0b", "NUL"),
     ("text", SURROGATE, "surrogate"),

@@ -20,7 +20,7 @@ class ContentVerbs(Verbs[Key]):
         self,
         author: Key,
         *,
-        text: str | None = None,
+        text: str = "",
         kind: str | None = None,
         schema_version: int | None = None,
         audience: Audience | str | None = None,
@@ -40,11 +40,11 @@ class ContentVerbs(Verbs[Key]):
     ) -> Post:
         """Publish a post. When this returns it is durable, and every follower who may see it will.
 
-        None is as good as left out, for whatever a request does not have.
+        None is as good as left out for whatever a request need not have: for everything but the text.
 
         Args:
             author: the host's key of the author.
-            text: at most `text_max_chars` characters; empty where it is left out.
+            text: at most `text_max_chars` characters.
             kind: what the content is, for the host's own rendering; else "post".
             schema_version: version of that content's form; else 1.
             audience: `public`, `unlisted`, `followers`, `friends`, `list` or `only_me`; else `public`.

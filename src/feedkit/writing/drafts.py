@@ -74,11 +74,11 @@ class Drafting:
         self._settings = settings
 
     def draft(self, timing: Timing = AT_ONCE, **given: object) -> Draft:
-        """A draft of what is given and not None, named as `publish` names it.
+        """A draft of what is given, named as `publish` names it; None is no value, but for the text.
 
         Raises InvalidArgument or LimitExceeded, naming the part, bound and way out.
         """
-        told = {name: value for name, value in given.items() if value is not None}
+        told = {name: value for name, value in given.items() if value is not None or name == "text"}
         return Draft(**self.changes(told, Audience.PUBLIC), timing=timing)
 
     def changes(self, given: Mapping[str, object], audience: Audience) -> dict[str, Any]:
