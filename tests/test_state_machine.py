@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 import feedkit
-from feedkit import Hybrid, PullAll, PushAll
+from feedkit import CostBased, Hybrid, PullAll, PushAll
 from feedkit.fanout.delivery import Delivery
 from feedkit.model import Event, EventKind
 from feedkit.storage.readthrough import ReadThrough
@@ -33,6 +33,7 @@ POLICIES: dict[str, Callable[[], Any]] = {
     "push": PushAll,
     "pull": PullAll,
     "hybrid": lambda: Hybrid(pull_above=2, resume_below=2),
+    "cost": lambda: CostBased(push_cost=1, pull_cost=2, half_life_s=60, authors=Hybrid(pull_above=3)),
 }
 FAST = [attrs.evolve(one, sqlite_synchronous="OFF") for one in (TINY, SMALL)]
 

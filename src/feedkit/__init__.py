@@ -29,7 +29,7 @@ from feedkit.errors import (
     SchemaMissing,
     Unavailable,
 )
-from feedkit.fanout.policy import FanoutPolicy, Hybrid, PullAll, PushAll
+from feedkit.fanout.policy import CostBased, FanoutPolicy, Hybrid, PullAll, PushAll
 from feedkit.model import (
     Audience,
     AuditEntry,
@@ -80,6 +80,7 @@ __all__ = [
     "CommentPage",
     "ConfigurationError",
     "Conflict",
+    "CostBased",
     "Counts",
     "DraftPage",
     "DrainResult",

@@ -10,6 +10,8 @@ import attrs
 from feedkit.cursor import CursorCodec, CursorKey
 from feedkit.errors import FeedkitError, SchemaMissing
 from feedkit.fanout.delivery import Delivery
+from feedkit.fanout.pairs import Pairs
+from feedkit.fanout.policy import CostBased
 from feedkit.fanout.rebuild import Timelines
 from feedkit.fanout.routing import PulledList, Router
 from feedkit.log.consumers import SharedConsumer
@@ -234,18 +236,20 @@ class Runtime(Generic[Key]):
         self.readthrough = ReadThrough(
             truth, self.directory, clock, settings, Doings(truth, tallies, settings)
         )
-        self.delivery = Delivery(truth, self.inboxes, self.outboxes, settings)
+        policy = self._wiring.policy
+        self.pairs = Pairs(policy, self.inboxes, clock, settings) if isinstance(policy, CostBased) else None
+        self.delivery = Delivery(truth, self.inboxes, self.outboxes, settings, self.pairs)
         # Delivery first: an author leaves the pulled list of this process only after the backfill.
         self.tail = Tail(truth, [self.delivery, self.readthrough, self.schedule], settings.log_batch)
         shared: list[SharedConsumer] = [
             counters,
-            PulledList(self._wiring.policy, truth, clock, settings),
+            PulledList(policy, truth, clock, settings),
         ]
         self.worker = Worker(truth, shared, clock, settings)
 
     def _wire_reading(self) -> None:
         truth, settings, clock = self.truth, self.settings, self._wiring.clock
-        timelines = Timelines(truth, self.inboxes, self.outboxes, settings)
+        timelines = Timelines(truth, self.inboxes, self.outboxes, settings, self.pairs)
         hydrator = Hydrator(self.readthrough, clock)
         self.cursors = cursors = CursorCodec(lambda: self._keys, self._load_keys)
         reader = FeedReader(truth, hydrator, cursors, settings, self)

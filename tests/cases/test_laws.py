@@ -12,10 +12,20 @@ import pytest
 import sqlalchemy as sa
 
 import feedkit
-from feedkit import ConfigurationError, Conflict, Forbidden, Hybrid, NotFound, PullAll, PushAll, Settings
+from feedkit import (
+    ConfigurationError,
+    Conflict,
+    CostBased,
+    Forbidden,
+    Hybrid,
+    NotFound,
+    PullAll,
+    PushAll,
+    Settings,
+)
 from tests.cases.case_tools import all_rows, both_paths, everything, ids, news, opened
 
-POLICIES = [PushAll(), PullAll(), Hybrid(pull_above=2)]
+POLICIES = [PushAll(), PullAll(), Hybrid(pull_above=2), CostBased(push_cost=1, pull_cost=2)]
 
 Start = Callable[..., Any]
 

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from feedkit import Hybrid, ManualClock, PullAll, PushAll, Settings, Unavailable
+from feedkit import CostBased, Hybrid, ManualClock, PullAll, PushAll, Settings, Unavailable
 from tests.cases.case_tools import (
     START,
     TABLES,
@@ -30,7 +30,7 @@ from tests.cases.case_tools import (
     rows,
 )
 
-POLICIES = [PushAll(), PullAll(), Hybrid(pull_above=2)]
+POLICIES = [PushAll(), PullAll(), Hybrid(pull_above=2), CostBased(push_cost=1, pull_cost=2)]
 
 
 # F11: a page is full although nearly everything is filtered out

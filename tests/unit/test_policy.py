@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedkit import ConfigurationError, Hybrid, PullAll, PushAll
+from feedkit import ConfigurationError, CostBased, Hybrid, PullAll, PushAll
 from feedkit.model import Route
 from feedkit.storage.base import AuthorLoad
 
@@ -76,7 +77,7 @@ def test_hybrid_changes_its_mind_only_across_the_whole_band(pull_above: int, dat
 
 
 def test_hybrid_resumes_at_four_fifths_unless_told() -> None:
-    assert Hybrid() == Hybrid(10_000, 8_000)
+    assert Hybrid() == Hybrid(1_000_000, 800_000)
     assert Hybrid(pull_above=7).resume_below == 5
     assert Hybrid(pull_above=7, resume_below=7).resume_below == 7
     assert Hybrid(pull_above=0).resume_below == 0
@@ -96,3 +97,44 @@ def test_a_threshold_that_is_no_number_of_followers_is_refused(wrong: Any) -> No
         Hybrid(wrong)
     with pytest.raises(ConfigurationError, match="resume_below must be a whole number"):
         Hybrid(10, wrong)
+
+
+# pairs
+
+
+def pulls(policy: CostBased, reads: list[float], posts: float, pulled_now: bool = False) -> list[bool]:
+    now = np.full(len(reads), pulled_now)
+    return policy.pulls(np.array(reads, dtype=np.float64), posts, now).tolist()  # type: ignore[no-any-return]
+
+
+def test_a_pair_is_pushed_from_push_cost_over_pull_cost_on() -> None:
+    policy = CostBased(push_cost=1, pull_cost=4)
+    assert pulls(policy, [0, 9.9, 10, 1000], posts=40) == [True, True, False, False]
+    assert pulls(policy, [0, 5], posts=0) == [False, False], "who never posts costs nothing to push"
+
+
+def test_a_pair_that_is_pulled_is_pushed_again_at_twice_the_bound() -> None:
+    policy = CostBased(push_cost=1, pull_cost=4)
+    assert pulls(policy, [10, 19.9, 20], posts=40, pulled_now=True) == [True, True, False]
+
+
+@given(loads)
+def test_cost_based_leaves_whole_authors_to_another_policy(load: AuthorLoad) -> None:
+    assert CostBased().route(load) is Hybrid().route(load)
+    assert CostBased(authors=PushAll()).route(load) is Route.PUSH
+
+
+@pytest.mark.parametrize("wrong", [0, -1, float("nan"), float("inf"), "1", None, True])
+@pytest.mark.parametrize("name", ["push_cost", "pull_cost", "half_life_s"])
+def test_a_cost_that_is_no_number_above_zero_is_refused(name: str, wrong: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"{name} must be a number above 0") as refused:
+        CostBased(**{name: wrong})
+    assert refused.value.argument == name
+
+
+@pytest.mark.parametrize("wrong", [None, Hybrid, "hybrid"])
+def test_whole_authors_need_a_policy(wrong: Any) -> None:
+    with pytest.raises(ConfigurationError, match="authors must be a policy for whole authors"):
+        CostBased(authors=wrong)
+    with pytest.raises(ConfigurationError, match="authors must be"):
+        CostBased(authors=CostBased())

@@ -30,6 +30,7 @@ class Policy(StrEnum):
     PUSH = "push"
     PULL = "pull"
     HYBRID = "hybrid"
+    COST = "cost"
 
 
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first so many posts.")]
@@ -38,7 +39,7 @@ PolicyOption = Annotated[
 ]
 PullAbove = Annotated[
     int | None,
-    typer.Option(min=1, help="With hybrid: authors with more followers are pulled.", show_default="10000"),
+    typer.Option(min=1, help="With hybrid: authors with more followers are pulled.", show_default="1000000"),
 ]
 Seed = Annotated[int, typer.Option(help="Repeats the same random choices.")]
 TemporaryDb = Annotated[
@@ -113,6 +114,8 @@ def _policy(policy: Policy | None, pull_above: int | None) -> feedkit.FanoutPoli
             return feedkit.PushAll()
         case Policy.PULL:
             return feedkit.PullAll()
+        case Policy.COST:
+            return feedkit.CostBased()
         case _ if pull_above is not None:
             return feedkit.Hybrid(pull_above=pull_above)
         case _:

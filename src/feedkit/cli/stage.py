@@ -17,7 +17,12 @@ from feedkit.errors import ConfigurationError, Conflict
 from feedkit.ids import EPOCH_MS
 
 MEMORY = "memory://"
-_POLICIES: dict[type, str] = {feedkit.PushAll: "push", feedkit.PullAll: "pull", feedkit.Hybrid: "hybrid"}
+_POLICIES: dict[type, str] = {
+    feedkit.PushAll: "push",
+    feedkit.PullAll: "pull",
+    feedkit.Hybrid: "hybrid",
+    feedkit.CostBased: "cost",
+}
 
 
 @attrs.frozen

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from feedkit.fanout.pairs import Pairs
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids, single
 from feedkit.model import Assoc, Audience, Event, EventKind, PostStatus, Route
@@ -12,6 +13,9 @@ from feedkit.settings import Settings
 from feedkit.storage.base import TimelineStore, Truth
 from feedkit.storage.entries import Entries, of_rows
 from feedkit.visibility import delivered_to_followers
+
+A_HOLDER = 2
+"""To ask whether one holder of an inbox follows somebody costs as much as to read so many followers in a row."""
 
 
 class Delivery:
@@ -22,9 +26,14 @@ class Delivery:
     """
 
     def __init__(
-        self, truth: Truth, inboxes: TimelineStore, outboxes: TimelineStore, settings: Settings
+        self,
+        truth: Truth,
+        inboxes: TimelineStore,
+        outboxes: TimelineStore,
+        settings: Settings,
+        pairs: Pairs | None = None,
     ) -> None:
-        self._truth, self._inboxes, self._outboxes = truth, inboxes, outboxes
+        self._truth, self._inboxes, self._outboxes, self._pairs = truth, inboxes, outboxes, pairs
         self._chunk = settings.delivery_chunk
         self._inbox_entries = settings.inbox_entries
         self.delivered = 0
@@ -56,8 +65,22 @@ class Delivery:
         pushed = [e for e in published if e.route is Route.PUSH and delivered_to_followers(e.audience)]
         if len(pushed) < len(published):
             by_author = _by_author(pushed)
+        if self._pairs is not None:
+            for event in pushed:
+                self._pairs.posted(event.actor_id, event.at_ms)
         for author_id, followers in self._audiences(list(by_author)):
-            self.delivered += self._inboxes.deliver(followers, by_author[author_id])
+            owners = self._pushed_to(author_id, followers)
+            self.delivered += self._inboxes.deliver(owners, by_author[author_id])
+
+    def _pushed_to(self, author_id: int, followers: Ids) -> Ids:
+        """Those of some followers whom the policy does not have pull; who had pulled is given what they lack."""
+        if self._pairs is None:
+            return followers
+        pushed, resumed = self._pairs.split(author_id, followers)
+        for reader_id in resumed:
+            self._backfill(reader_id, author_id)
+            self._pairs.resume(author_id, reader_id)
+        return pushed
 
     def _purge(self, deleted: Sequence[Event]) -> None:
         by_author = _by_author(self._gone(deleted))
@@ -101,10 +124,7 @@ class Delivery:
             return
         pairs = self._truth.read(lambda tx: self._truth.graph.small_audiences(tx, authors, self._chunk))
         if pairs is None:
-            holders = self._inboxes.holders()
-            for author_id in authors:
-                for followers in self._chunks(author_id, holders):
-                    yield author_id, followers
+            yield from self._large_audiences(authors)
             return
         grouped: dict[int, list[int]] = defaultdict(list)
         for author_id, follower_id in pairs:
@@ -112,12 +132,27 @@ class Delivery:
         for author_id, ids in grouped.items():
             yield author_id, np.array(ids, dtype=np.int64)
 
-    def _chunks(self, author_id: int, holders: Ids | None) -> Iterator[Ids]:
-        """The followers of one author; where it is known who holds an inbox, of these alone."""
-        if holders is not None:
-            for start in range(0, len(holders), self._chunk):
-                yield self._among(author_id, holders[start : start + self._chunk])
-            return
+    def _large_audiences(self, authors: Sequence[int]) -> Iterator[tuple[int, Ids]]:
+        """The same for authors one by one.
+
+        Only who holds an inbox is delivered to. Where these are known and few beside the followers, it is they who
+        are gone through.
+        """
+        holders = self._inboxes.holders()
+        loads = self._truth.read(lambda tx: self._truth.pulled.load_many(tx, authors))
+        for author_id in authors:
+            if holders is not None and len(holders) * A_HOLDER < loads[author_id].followers:
+                chunks = self._holding(author_id, holders)
+            else:
+                chunks = self._all(author_id)
+            for followers in chunks:
+                yield author_id, followers
+
+    def _holding(self, author_id: int, holders: Ids) -> Iterator[Ids]:
+        for start in range(0, len(holders), self._chunk):
+            yield self._among(author_id, holders[start : start + self._chunk])
+
+    def _all(self, author_id: int) -> Iterator[Ids]:
         after = 0
         while True:
             followers = self._after(author_id, after)

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from feedkit.fanout.pairs import Pairs
 from feedkit.ids import MAX_ID
-from feedkit.idset import idset
+from feedkit.idset import EMPTY, Ids, idset
 from feedkit.settings import Settings
 from feedkit.storage.base import Timeline, TimelineStore, Truth, Tx
 from feedkit.storage.entries import Entries
@@ -23,11 +24,25 @@ class Timelines:
     """
 
     def __init__(
-        self, truth: Truth, inboxes: TimelineStore, outboxes: TimelineStore, settings: Settings
+        self,
+        truth: Truth,
+        inboxes: TimelineStore,
+        outboxes: TimelineStore,
+        settings: Settings,
+        pairs: Pairs | None = None,
     ) -> None:
-        self._truth, self._inboxes, self._outboxes = truth, inboxes, outboxes
+        self._truth, self._inboxes, self._outboxes, self._pairs = truth, inboxes, outboxes, pairs
         self._inbox_entries, self._outbox_entries = settings.inbox_entries, settings.outbox_entries
         self._flights = Flights()
+
+    def note_read(self, reader_id: int) -> None:
+        """Somebody is about to be shown a page; policies that choose by pairs go by this."""
+        if self._pairs is not None:
+            self._pairs.read(reader_id)
+
+    def pulled_by(self, reader_id: int) -> Ids:
+        """Authors whom this reader pulls for themselves, sorted; to be asked for before the inbox."""
+        return EMPTY if self._pairs is None else self._pairs.pulled_by(reader_id)
 
     def inbox(self, reader_id: int) -> Timeline:
         """The inbox of a reader; who comes while it is being built waits for that same build."""
@@ -53,6 +68,8 @@ class Timelines:
 
     def _build_inbox(self, reader_id: int) -> Timeline:
         token = self._inboxes.begin(reader_id)
+        if token is not None and self._pairs is not None:
+            self._pairs.forget(reader_id)
         try:
             built = self._timeline(
                 self._truth.read(lambda tx: self._delivered(tx, reader_id)), self._inbox_entries

@@ -93,7 +93,7 @@ class Explainer(Generic[Key]):
         """What is held for the viewer at this moment, before the feed is opened, which builds what is missing."""
         inbox = None if viewer_id is None else self.inboxes.read(viewer_id)
         outbox = self.outboxes.read(post.author_id)
-        pulled = self.readthrough.pulled()
+        pulled = self.readthrough.pulled() if viewer_id is None else self.home.pulled(viewer_id)
         return Delivered(
             inbox_floor=None if inbox is None else inbox.floor,
             in_inbox=_holds(inbox, post.position),

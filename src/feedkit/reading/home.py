@@ -2,8 +2,10 @@
 
 from typing import Generic
 
+import numpy as np
+
 from feedkit.fanout.rebuild import Timelines
-from feedkit.idset import contains
+from feedkit.idset import Ids, contains
 from feedkit.model import Key, Page
 from feedkit.reading.feeds import FeedReader, Opened
 from feedkit.reading.sources import Empty, Timelined
@@ -27,23 +29,33 @@ class Home(Generic[Key]):
 
     def page(self, viewer_id: int | None, viewer_tag: int, *, cursor: object, limit: int) -> Page[Key]:
         """A page of what followees and the viewer published; `viewer_id` is None for somebody not met yet."""
-        fields = self._reader.read("home", viewer_tag, cursor, limit, lambda: self.open(viewer_id))
+        fields = self._reader.read("home", viewer_tag, cursor, limit, lambda: self._read(viewer_id))
         return Page(**fields)
 
     def count_newer(self, viewer_id: int | None, viewer_tag: int, *, cursor: object, at_most: int) -> int:
         """How many lines a page of what is newer would have, up to `at_most`."""
-        return self._reader.count("home", viewer_tag, cursor, at_most, lambda: self.open(viewer_id))
+        return self._reader.count("home", viewer_tag, cursor, at_most, lambda: self._read(viewer_id))
+
+    def pulled(self, viewer_id: int) -> Ids:
+        """Authors whose outboxes are merged in for this viewer as far as they follow them, sorted."""
+        listed, chosen = self._readthrough.pulled(), self._timelines.pulled_by(viewer_id)
+        return np.union1d(listed, chosen) if len(chosen) else listed
 
     def open(self, viewer_id: int | None) -> Opened:
         """The feed of a viewer, ready to be read."""
         if viewer_id is None:
             return Opened(Empty(), no_relations(LOGGED_OUT), Surface.HOME)
-        # The pulled list before the inbox: an author leaves the list only after every inbox was given
-        # what had not been pushed.
-        pulled = self._readthrough.pulled()
+        # Who is pulled before the inbox: an author is taken off only after the inbox was given what had not
+        # been pushed.
+        pulled = self.pulled(viewer_id)
         viewer = self._readthrough.viewer(viewer_id)
         merged_in = viewer.home_authors[contains(pulled, viewer.home_authors)].tolist() if len(pulled) else []
         inbox = self._timelines.inbox(viewer_id)
         outboxes = self._timelines.outboxes(list({viewer_id, *merged_in}))
         source = Timelined(self._truth, viewer_id, viewer.home_authors, outboxes, inbox)
         return Opened(source, viewer.relations, Surface.HOME)
+
+    def _read(self, viewer_id: int | None) -> Opened:
+        if viewer_id is not None:
+            self._timelines.note_read(viewer_id)
+        return self.open(viewer_id)
