@@ -12,6 +12,7 @@ with feedkit.connect("sqlite:///social.db") as feed:
 from importlib.metadata import version
 
 from feedkit import errors
+from feedkit.calibration import calibrate
 from feedkit.clock import Clock, ManualClock, SystemClock
 from feedkit.engine import Feed, connect
 from feedkit.errors import (
@@ -125,6 +126,7 @@ __all__ = [
     "UserList",
     "UserPage",
     "__version__",
+    "calibrate",
     "connect",
     "errors",
 ]

@@ -58,6 +58,11 @@ class Delivery:
         self._inboxes.clear()
         self._outboxes.clear()
 
+    def holding(self, author_id: int, holders: Ids) -> Iterator[Ids]:
+        """The followers of one author among these people, chunk by chunk."""
+        for start in range(0, len(holders), self._chunk):
+            yield self._among(author_id, holders[start : start + self._chunk])
+
     def _publish(self, published: Sequence[Event]) -> None:
         by_author = _by_author(published)
         for author_id, entries in by_author.items():
@@ -142,15 +147,11 @@ class Delivery:
         loads = self._truth.read(lambda tx: self._truth.pulled.load_many(tx, authors))
         for author_id in authors:
             if holders is not None and len(holders) * A_HOLDER < loads[author_id].followers:
-                chunks = self._holding(author_id, holders)
+                chunks = self.holding(author_id, holders)
             else:
                 chunks = self._all(author_id)
             for followers in chunks:
                 yield author_id, followers
-
-    def _holding(self, author_id: int, holders: Ids) -> Iterator[Ids]:
-        for start in range(0, len(holders), self._chunk):
-            yield self._among(author_id, holders[start : start + self._chunk])
 
     def _all(self, author_id: int) -> Iterator[Ids]:
         after = 0
