@@ -23,6 +23,7 @@ _EVENT = (
 )
 _USER = "INSERT INTO feedkit_users (id, key, handle, status, created_at) VALUES (?, ?, ?, 'active', ?)"
 _LINK = "INSERT INTO feedkit_associations (id1, kind, id2, time) VALUES (?, ?, ?, ?)"
+_COUNT = "INSERT INTO feedkit_counts (object_id, kind, value) VALUES (?, ?, ?)"
 _COMMENT = """
     INSERT INTO feedkit_comments (id, post_id, parent_id, path, author_id, text, created_at)
     VALUES (?, ?, 0, ?, ?, 'well said', ?)
@@ -60,13 +61,19 @@ class Planter:
         self._many(_USER, ((user_id, name.encode(), name.title(), at_ms) for name, user_id in ids.items()))
         return ids
 
-    def follows(self, pairs: Sequence[tuple[int, int]], at_ms: int) -> None:
-        """(follower, followee) pairs."""
+    def follows(self, pairs: Sequence[tuple[int, int]], at_ms: int, *, told: bool = True) -> None:
+        """(follower, followee) pairs; unless `told`, without their events, as if the log had been pruned."""
         there = [(follower, "follows", followee, at_ms) for follower, followee in pairs]
         back = [(followee, "followed_by", follower, at_ms) for follower, followee in pairs]
         self._many(_LINK, sorted(there + back))  # in the order of the table, which is its own index
+        if not told:
+            return
         kind = EventKind.FOLLOW_ADDED.value
         self._many(_EVENT, ((kind, follower, followee, 0, None, at_ms) for follower, followee in pairs))
+
+    def counts(self, object_id: int, kind: str, value: int) -> None:
+        """A counter that the log no longer tells of."""
+        self._many(_COUNT, [(object_id, kind, value)])
 
     def posts(self, posts: Sequence[Planted]) -> None:
         """Posts, oldest first, as if they had been pushed."""

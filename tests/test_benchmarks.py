@@ -1,5 +1,6 @@
 """The benchmarks run and report what they promise. Their figures are taken elsewhere, on a quiet machine."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -50,6 +51,7 @@ KEYS = {
         "sqlite_repaired",
         "sqlite_longest_turn_ms",
     },
+    "policies": {"prices", "graphs", "celebrity"},
     "inboxes": {
         f"{way}_{what}" for way in ("packed", "sorted", "heap", "dict") for what in ("deliver_per_s", "bytes")
     },
@@ -68,6 +70,29 @@ def test_the_last_line_is_one_json_object_with_the_promised_keys(name: str, tmp_
     assert report["machine"].keys() >= {"cpu", "cpus", "python", "sqlite", "numpy", "sqlalchemy"}
     assert all(is_figure(value) for key, value in report.items() if key.endswith(("_us", "_per_s", "ratio")))
     assert not any(line.startswith("{") for line in lines[:-1])
+
+
+def test_graphs_may_lie_elsewhere_and_need_not_be_there(tmp_path: Path) -> None:
+    # given
+    folder = tmp_path / "twitter_careers"
+    folder.mkdir()
+    edges = [f"star\tfan{n}\n" for n in range(200)] + [f"fan{n}\tfan{n + 1}\n" for n in range(100)]
+    with gzip.open(folder / "bofa_careers.edges.tsv.gz", "wt") as file:
+        file.writelines(edges)
+    asked = ("--quick", "--json", "--smoke", "--rounds", "1", "--data")
+
+    # when
+    found = json.loads(run("policies", *asked, str(tmp_path), cwd=tmp_path)[-1])
+    nothing = json.loads(run("policies", *asked, str(tmp_path / "nowhere"), cwd=tmp_path)[-1])
+
+    # then
+    graph = found["graphs"]["bofa"]
+    assert (graph["accounts"], graph["follows"], graph["largest_audience"]) == (201, 300, 200)
+    assert graph["policies"].keys() == {"push", "pull", "hybrid", "cost_based"}
+    assert graph["hybrid_vs_best"] > 0
+    assert graph["simulate_vs_cheapest"] > 0
+    assert nothing["graphs"] == {}
+    assert nothing["celebrity"]["lag_ratio"] > 0
 
 
 def test_without_json_it_is_a_table(tmp_path: Path) -> None:
