@@ -64,7 +64,7 @@ bench: setup ## Run every benchmark briefly, one JSON report each: ARGS=<more op
 lock: setup ## Pin the newest versions anew, after a change of dependencies
 	$(BIN)/python -c 'import tomllib; print("# Written by `make lock` from the dev group of pyproject.toml.", *tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' > requirements-dev.in
 	$(BIN)/python -m venv --clear $(VENV)/lock
-	$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.in '.[cli,django,postgres]'
+	$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.in '.[cli,django,opentelemetry,postgres,prometheus]'
 	( echo '# Written by `make lock`: everything that the dev environment holds.'; \
 	  $(VENV)/lock/bin/python -m pip freeze --disable-pip-version-check --exclude feedkit ) > requirements-dev.lock
 	rm -rf $(VENV)/lock

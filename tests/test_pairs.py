@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 
 import feedkit
-from feedkit import CostBased, Feed, Hybrid, ManualClock, PushAll, Settings
+from feedkit import ConfigurationError, CostBased, Feed, Hybrid, ManualClock, PushAll, Settings
 from feedkit.fanout.pairs import Pairs, Rates
 from feedkit.idset import idset
-from feedkit.settings import Settings as Knobs
 from feedkit.storage.memory import MemoryTimelines
 
 HALF_A_READ_PER_POST = CostBased(push_cost=1, pull_cost=2, half_life_s=3600)
@@ -267,10 +266,20 @@ def test_what_comes_late_counts_as_of_its_own_time() -> None:
 
 def test_a_reader_of_whom_nothing_is_known_is_pushed_to(clock: ManualClock) -> None:
     inboxes = MemoryTimelines(capacity=10, tail=3, maximum=10, ttl_ms=None, clock=clock)
-    found = Pairs(CostBased(), inboxes, clock, Knobs())
+    found = Pairs(CostBased(), inboxes, clock, Settings())
     for _ in range(100):
         found.posted(1, clock.now_ms())
     found.read(7)
     pushed, resumed = found.split(1, idset([7, 8]))
     assert (pushed.tolist(), resumed) == ([8], [])
     assert found.pulled_by(7).tolist() == [1]
+
+
+def test_inboxes_that_processes_share_are_refused(clock: ManualClock) -> None:
+    class Shared(MemoryTimelines):
+        def holders(self) -> None:
+            return None
+
+    shared = Shared(capacity=10, tail=3, maximum=10, ttl_ms=None, clock=clock)
+    with pytest.raises(ConfigurationError, match="must not be CostBased where processes share inboxes"):
+        Pairs(CostBased(), shared, clock, Settings())

@@ -299,6 +299,14 @@ def test_nobody_to_read_and_nothing_to_try_are_refused() -> None:
             simulate(two_authors(), warm_up=share)
 
 
+@pytest.mark.parametrize("name", ["posts", "reads_per_post", "days", "skew"])
+@pytest.mark.parametrize("wrong", [-1, float("nan"), float("inf"), "1", None])
+def test_a_trace_is_made_up_by_numbers(name: str, wrong: Any) -> None:
+    with pytest.raises(InvalidArgument, match=f"{name} must be a number, [01] or more") as refused:
+        Trace.made_up([("b", "a")], **{"posts": 1, name: wrong})
+    assert refused.value.argument == name
+
+
 @pytest.mark.parametrize("wrong", [-1, float("nan"), float("inf"), "1", None, True])
 def test_a_price_that_is_no_number_is_refused(wrong: Any) -> None:
     with pytest.raises(InvalidArgument, match="merge_us must be a number of microseconds"):

@@ -12,6 +12,7 @@ from typing import Any, Self, overload
 from feedkit.clock import Clock
 from feedkit.errors import Closed, InvalidArgument
 from feedkit.fanout.policy import FanoutPolicy
+from feedkit.metrics import Metrics
 from feedkit.model import Key
 from feedkit.runtime import Runtime
 from feedkit.settings import Settings
@@ -192,6 +193,7 @@ def connect(
     clock: Clock | None = ...,
     deliver: str = ...,
     mention_resolver: MentionResolver | None = ...,
+    metrics: Metrics | None = ...,
 ) -> Feed[str]: ...
 
 
@@ -206,6 +208,7 @@ def connect(
     clock: Clock | None = ...,
     deliver: str = ...,
     mention_resolver: MentionResolver | None = ...,
+    metrics: Metrics | None = ...,
 ) -> Feed[Key]: ...
 
 
@@ -219,6 +222,7 @@ def connect(
     clock: Clock | None = None,
     deliver: str = "inline",
     mention_resolver: MentionResolver | None = None,
+    metrics: Metrics | None = None,
 ) -> Feed[Any]:
     """A feed over a database. Nothing is opened before its first verb, so this is safe before a fork.
 
@@ -232,6 +236,7 @@ def connect(
         deliver: `"inline"`, the log is applied by whoever reads or drains; `"thread"`, by a thread as well.
         mention_resolver: gives the keys of those whom handles in a text name, by handle; without one, it is the user
             who was put with exactly that handle.
+        metrics: is told what the feed counts and times, such as `feedkit.metrics.prometheus.PrometheusMetrics()`.
 
     Raises:
         ConfigurationError: an argument is not one of those.
@@ -246,6 +251,7 @@ def connect(
             clock=clock,
             deliver=deliver,
             mention_resolver=mention_resolver,
+            metrics=metrics,
         )
     )
 

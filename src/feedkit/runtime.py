@@ -18,6 +18,7 @@ from feedkit.log.consumers import SharedConsumer
 from feedkit.log.counters import Counters
 from feedkit.log.tail import Tail
 from feedkit.log.worker import Worker, WorkerThread
+from feedkit.metrics import Harmless, Metric
 from feedkit.model import DrainResult, Key
 from feedkit.reading.audit import Audit
 from feedkit.reading.check import Check
@@ -83,6 +84,7 @@ class Runtime(Generic[Key]):
         settings, clock = wiring.settings, wiring.clock
         self._wiring = wiring
         self.settings = settings
+        self.metrics = None if wiring.metrics is None else Harmless(wiring.metrics)
         self.truth = truth = truth or SqlTruth(wiring.target, wiring.namespace, settings)
         self.minting = minting or Minting(truth, clock, settings.lease_ms)
         self.directory = Directory(
@@ -151,6 +153,15 @@ class Runtime(Generic[Key]):
         """Whether nothing was committed since the event of that number was applied, or nobody can tell."""
         return self.tail.stands_at(number)
 
+    def timed(self, metric: Metric, work: Callable[[], T]) -> T:
+        """The result of `work`; the seconds it took are observed, if anybody wants to know."""
+        if self.metrics is None:
+            return work()
+        started = time.perf_counter()
+        result = work()
+        self.metrics.observe(metric, time.perf_counter() - started)
+        return result
+
     def change(self, change: Callable[[Tx | None], T], connection: Any) -> T:
         """Make a change in a transaction of its own, or as one savepoint of the host's."""
         if connection is not None:
@@ -165,7 +176,7 @@ class Runtime(Generic[Key]):
 
         Everything is built from truth, as for a reader who has just come. See `storage.sql.inside` for `alone`.
         """
-        wiring = attrs.evolve(self._wiring, deliver="inline")
+        wiring = attrs.evolve(self._wiring, deliver="inline", metrics=None)
         truth = self.truth.inside(connection, alone=alone)
         return Runtime(wiring, truth, None if alone else self.minting)
 
@@ -234,11 +245,12 @@ class Runtime(Generic[Key]):
         counters = Counters(truth)
         tallies = Tallies(truth, settings, counters.deltas, lambda: self.tail.touched)
         self.readthrough = ReadThrough(
-            truth, self.directory, clock, settings, Doings(truth, tallies, settings)
+            truth, self.directory, clock, settings, Doings(truth, tallies, settings), self.metrics
         )
         policy = self._wiring.policy
         self.pairs = Pairs(policy, self.inboxes, clock, settings) if isinstance(policy, CostBased) else None
-        self.delivery = Delivery(truth, self.inboxes, self.outboxes, settings, self.pairs)
+        timelines = (truth, self.inboxes, self.outboxes, settings, self.pairs)
+        self.delivery = Delivery(*timelines, clock=clock, metrics=self.metrics)
         # Delivery first: an author leaves the pulled list of this process only after the backfill.
         self.tail = Tail(truth, [self.delivery, self.readthrough, self.schedule], settings.log_batch)
         shared: list[SharedConsumer] = [
@@ -249,11 +261,11 @@ class Runtime(Generic[Key]):
 
     def _wire_reading(self) -> None:
         truth, settings, clock = self.truth, self.settings, self._wiring.clock
-        timelines = Timelines(truth, self.inboxes, self.outboxes, settings, self.pairs)
+        timelines = Timelines(truth, self.inboxes, self.outboxes, settings, self.pairs, self.metrics)
         hydrator = Hydrator(self.readthrough, clock)
         self.cursors = cursors = CursorCodec(lambda: self._keys, self._load_keys)
-        reader = FeedReader(truth, hydrator, cursors, settings, self)
-        self.home = Home(reader, self.readthrough, timelines, truth)
+        reader = FeedReader(truth, hydrator, cursors, settings, self, self.metrics)
+        self.home = Home(reader, self.readthrough, timelines, truth, self.metrics)
         self.list_feed = ListFeed(reader, self.readthrough, timelines, truth)
         marked = MarkedPosts(self.readthrough, hydrator, cursors, settings)
         self.saved = Saved(truth, self.readthrough, marked)

@@ -10,6 +10,7 @@ import attrs
 from feedkit.clock import Clock, SystemClock
 from feedkit.errors import ConfigurationError, shown
 from feedkit.fanout.policy import FanoutPolicy, Hybrid
+from feedkit.metrics import Metrics
 from feedkit.model import Key
 from feedkit.settings import Settings
 from feedkit.storage.directory import KEY_TYPES
@@ -17,7 +18,7 @@ from feedkit.writing.entities import MentionResolver
 
 _NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,23}")  # leaves room for the longest name of a table or index
 _DELIVER = ("inline", "thread")
-_EXAMPLES = {"clock": "feedkit.SystemClock()", "policy": "feedkit.Hybrid()"}
+_EXAMPLES = {"clock": "feedkit.SystemClock()", "policy": "feedkit.Hybrid()", "metrics": "PrometheusMetrics()"}
 
 
 @attrs.frozen(kw_only=True)
@@ -34,6 +35,7 @@ class Wiring(Generic[Key]):
     ambient: Callable[[], AbstractContextManager[Any]] | None = None
     """Gives the host's connection that a verb joins which was told none, or None for none of the host's."""
     mention_resolver: MentionResolver | None = None
+    metrics: Metrics | None = None
 
 
 def wire(
@@ -46,6 +48,7 @@ def wire(
     clock: Clock | None,
     deliver: str,
     mention_resolver: Any = None,
+    metrics: Any = None,
 ) -> Wiring[Key]:
     """The wiring of these arguments of `connect`. Raises ConfigurationError."""
     if not any(key is known for known in KEY_TYPES):
@@ -65,7 +68,11 @@ def wire(
             "mention_resolver must be a function from a list of handles to a dict of user keys by handle"
         )
         raise ConfigurationError(message, argument="mention_resolver")
-    for name, part, method in (("clock", clock, "now_ms"), ("policy", policy, "route")):
+    for name, part, method in (
+        ("clock", clock, "now_ms"),
+        ("policy", policy, "route"),
+        ("metrics", metrics, "observe"),
+    ):
         if part is not None and (isinstance(part, type) or not hasattr(part, method)):
             message = (
                 f"{name} must be an object with {method}(), such as {_EXAMPLES[name]}; got {shown(part)}"
@@ -80,6 +87,7 @@ def wire(
         clock=clock or SystemClock(),
         deliver=deliver,
         mention_resolver=mention_resolver,
+        metrics=metrics,
     )
 
 

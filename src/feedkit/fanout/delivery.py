@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from feedkit.clock import Clock, SystemClock
 from feedkit.fanout.pairs import Pairs
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids, single
+from feedkit.metrics import DELIVERIES, EVENTS, LAG, Metrics
 from feedkit.model import Assoc, Audience, Event, EventKind, PostStatus, Route
 from feedkit.settings import Settings
 from feedkit.storage.base import TimelineStore, Truth
@@ -32,8 +34,12 @@ class Delivery:
         outboxes: TimelineStore,
         settings: Settings,
         pairs: Pairs | None = None,
+        *,
+        clock: Clock | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._truth, self._inboxes, self._outboxes, self._pairs = truth, inboxes, outboxes, pairs
+        self._clock, self._metrics = clock or SystemClock(), metrics
         self._chunk = settings.delivery_chunk
         self._inbox_entries = settings.inbox_entries
         self.delivered = 0
@@ -43,6 +49,7 @@ class Delivery:
         if any(event.kind is EventKind.IMPORTED for event in events):
             self.clear()
             return
+        delivered = self.delivered
         self._publish([event for event in events if _brings_a_post(event)])
         self._purge([event for event in events if event.kind is EventKind.POST_DELETED])
         # Each once: who follows and unfollows again and again costs others no more than who follows.
@@ -52,6 +59,8 @@ class Delivery:
         for event in events:
             if event.kind is EventKind.PULL_ENDED:
                 self._backfill_followers(event.object_id)
+        if self._metrics is not None:
+            self._measure(self._metrics, events, self.delivered - delivered)
 
     def clear(self) -> None:
         """Forget every timeline: whoever is read next is rebuilt."""
@@ -76,6 +85,15 @@ class Delivery:
         for author_id, followers in self._audiences(list(by_author)):
             owners = self._pushed_to(author_id, followers)
             self.delivered += self._inboxes.deliver(owners, by_author[author_id])
+
+    def _measure(self, metrics: Metrics, events: Sequence[Event], delivered: int) -> None:
+        now_ms = self._clock.now_ms()
+        metrics.count(EVENTS, len(events))
+        if delivered:
+            metrics.count(DELIVERIES, delivered)
+        for event in events:
+            if event.kind is EventKind.POST_PUBLISHED:
+                metrics.observe(LAG, max(0, now_ms - event.at_ms) / 1000)
 
     def _pushed_to(self, author_id: int, followers: Ids) -> Ids:
         """Those of some followers whom the policy does not have pull; who had pulled is given what they lack."""

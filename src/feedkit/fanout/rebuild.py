@@ -7,6 +7,7 @@ import numpy as np
 from feedkit.fanout.pairs import Pairs
 from feedkit.ids import MAX_ID
 from feedkit.idset import EMPTY, Ids, idset
+from feedkit.metrics import BUILDS, Metrics
 from feedkit.settings import Settings
 from feedkit.storage.base import Timeline, TimelineStore, Truth, Tx
 from feedkit.storage.entries import Entries
@@ -30,9 +31,11 @@ class Timelines:
         outboxes: TimelineStore,
         settings: Settings,
         pairs: Pairs | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._truth, self._inboxes, self._outboxes, self._pairs = truth, inboxes, outboxes, pairs
         self._inbox_entries, self._outbox_entries = settings.inbox_entries, settings.outbox_entries
+        self._metrics = metrics
         self._flights = Flights()
 
     def note_read(self, reader_id: int) -> None:
@@ -67,6 +70,8 @@ class Timelines:
         return [timeline for timeline in held if timeline is not None] + built
 
     def _build_inbox(self, reader_id: int) -> Timeline:
+        if self._metrics is not None:
+            self._metrics.count(BUILDS, 1)
         token = self._inboxes.begin(reader_id)
         if token is not None and self._pairs is not None:
             self._pairs.forget(reader_id)

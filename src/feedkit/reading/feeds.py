@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from time import perf_counter
 from typing import Any, Generic, Protocol
 
 import attrs
@@ -9,6 +10,7 @@ import attrs
 from feedkit.cursor import Cursor, CursorCodec
 from feedkit.errors import InvalidCursor
 from feedkit.ids import MAX_ID
+from feedkit.metrics import PAGE, PAGES, Metrics
 from feedkit.model import Item, Key
 from feedkit.reading.hydrate import Hydrator
 from feedkit.reading.pages import FIRST_PAGE, MODE_TIME, Filled, Hydrate, fill
@@ -57,11 +59,24 @@ class FeedReader(Generic[Key]):
     cursors: CursorCodec
     settings: Settings
     log: AppliedLog
+    metrics: Metrics | None = None
 
     def read(
         self, name: str, viewer_tag: int, cursor: object, limit: int, open_feed: Callable[[], Opened]
     ) -> dict[str, Any]:
         """The fields of a Page of the feed `name` as this viewer sees it."""
+        if self.metrics is None:
+            return self._read(name, viewer_tag, cursor, limit, open_feed)
+        started = perf_counter()
+        fields = self._read(name, viewer_tag, cursor, limit, open_feed)
+        self.metrics.observe(PAGE, perf_counter() - started, name.partition(":")[0])
+        outcome = "degraded" if fields.get("degraded") else "truncated" if fields["truncated"] else "whole"
+        self.metrics.count(PAGES, 1, outcome)
+        return fields
+
+    def _read(
+        self, name: str, viewer_tag: int, cursor: object, limit: int, open_feed: Callable[[], Opened]
+    ) -> dict[str, Any]:
         at = self._begun(self._decode(cursor, viewer_tag, name))
         times_read = self.truth.times_read()
         opened = open_feed()

@@ -6,6 +6,7 @@ import numpy as np
 
 from feedkit.fanout.rebuild import Timelines
 from feedkit.idset import Ids, contains
+from feedkit.metrics import MERGES, Metrics
 from feedkit.model import Key, Page
 from feedkit.reading.feeds import FeedReader, Opened
 from feedkit.reading.sources import Empty, Timelined
@@ -23,8 +24,9 @@ class Home(Generic[Key]):
         readthrough: ReadThrough[Key],
         timelines: Timelines,
         truth: Truth,
+        metrics: Metrics | None = None,
     ) -> None:
-        self._reader, self._readthrough = reader, readthrough
+        self._reader, self._readthrough, self._metrics = reader, readthrough, metrics
         self._timelines, self._truth = timelines, truth
 
     def page(self, viewer_id: int | None, viewer_tag: int, *, cursor: object, limit: int) -> Page[Key]:
@@ -51,6 +53,8 @@ class Home(Generic[Key]):
         viewer = self._readthrough.viewer(viewer_id)
         merged_in = viewer.home_authors[contains(pulled, viewer.home_authors)].tolist() if len(pulled) else []
         inbox = self._timelines.inbox(viewer_id)
+        if merged_in and self._metrics is not None:
+            self._metrics.count(MERGES, len(merged_in))
         outboxes = self._timelines.outboxes(list({viewer_id, *merged_in}))
         source = Timelined(self._truth, viewer_id, viewer.home_authors, outboxes, inbox)
         return Opened(source, viewer.relations, Surface.HOME)

@@ -16,14 +16,14 @@ _NOTED_EVERY = 17  # a prime: readers who take turns do not fall in with it
 
 
 class LeasedCache(Generic[K, V]):
-    """Safe for threads; `maximum` is a number of entries.
+    """Safe for threads; `maximum` is a number of entries, `looked_up` is told of hits and misses.
 
     What was not used for long goes first, roughly: to note every use would cost four times what a use does,
     so only one read in so many is noted.
     """
 
-    def __init__(self, maximum: int) -> None:
-        self._maximum = maximum
+    def __init__(self, maximum: int, looked_up: Callable[[int, int], None] | None = None) -> None:
+        self._maximum, self._looked_up = maximum, looked_up
         self._values: OrderedDict[K, V] = OrderedDict()
         self._leases: dict[K, set[int]] = {}
         self._last_lease = 0
@@ -35,10 +35,14 @@ class LeasedCache(Generic[K, V]):
         values = self._values
         if not self._is_noted():
             try:
-                return {key: values[key] for key in keys}
+                found = {key: values[key] for key in keys}
             except KeyError:
                 pass
-        found: dict[K, V] = {}
+            else:
+                if self._looked_up is not None:
+                    self._looked_up(len(keys), 0)
+                return found
+        found = {}
         missing: list[K] = []
         with self._lock:
             for key in keys:
@@ -48,6 +52,8 @@ class LeasedCache(Generic[K, V]):
                 else:
                     missing.append(key)
             lease = self._lease(missing) if missing else 0
+        if self._looked_up is not None:
+            self._looked_up(len(keys) - len(missing), len(missing))
         if missing:
             try:
                 found.update(loaded := load(missing))
@@ -61,9 +67,13 @@ class LeasedCache(Generic[K, V]):
         """The value of one key, loaded if need be."""
         if not self._is_noted():
             try:
-                return self._values[key]
+                value = self._values[key]
             except KeyError:
                 pass
+            else:
+                if self._looked_up is not None:
+                    self._looked_up(1, 0)
+                return value
         return self.get_many((key,), lambda _: {key: load()})[key]
 
     def replace(self, old: Mapping[K, V], new: Mapping[K, V]) -> None:

@@ -11,6 +11,7 @@ import attrs
 
 from feedkit.clock import Clock
 from feedkit.idset import Ids
+from feedkit.metrics import Metrics, of_cache
 from feedkit.model import Event, EventKind, Key, Post, User
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth
@@ -40,12 +41,21 @@ class ReadThrough(Generic[Key]):
         clock: Clock,
         settings: Settings,
         doings: Doings,
+        metrics: Metrics | None = None,
     ) -> None:
         self._truth, self._directory, self._clock, self.doings = truth, directory, clock, doings
-        self._posts: LeasedCache[int, Post | None] = LeasedCache(settings.posts_cached)
-        self._posts_by_id: LeasedCache[int, Post] = LeasedCache(settings.posts_cached)
-        self._users: LeasedCache[int, User[Key]] = LeasedCache(settings.users_cached)
-        self._viewers: LeasedCache[int, Viewer] = LeasedCache(settings.relations_cached)
+        self._posts: LeasedCache[int, Post | None] = LeasedCache(
+            settings.posts_cached, of_cache(metrics, "posts")
+        )
+        self._posts_by_id: LeasedCache[int, Post] = LeasedCache(
+            settings.posts_cached, of_cache(metrics, "posts")
+        )
+        self._users: LeasedCache[int, User[Key]] = LeasedCache(
+            settings.users_cached, of_cache(metrics, "users")
+        )
+        self._viewers: LeasedCache[int, Viewer] = LeasedCache(
+            settings.relations_cached, of_cache(metrics, "relations")
+        )
         self._pulled: LeasedCache[int, Ids] = LeasedCache(1)
 
     def posts_at(self, positions: Sequence[int]) -> dict[int, Post | None]:

@@ -1,5 +1,6 @@
 """Traces: who follows whom, and who posted and read when."""
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
@@ -93,8 +94,15 @@ class Trace:
             seed: another one gives another trace of the same kind.
 
         Raises:
-            InvalidArgument: a row is not such a pair, or nobody follows anybody.
+            InvalidArgument: a row is not such a pair, nobody follows anybody, or a number is out of bounds.
         """
+        for name, value, least in (
+            ("posts", posts, 1),
+            ("reads_per_post", reads_per_post, 0),
+            ("days", days, 0),
+            ("skew", skew, 0),
+        ):
+            _check_number(name, value, least)
         numbers: dict[Hashable, int] = {}
         pairs = _rows(follows, "follows", lambda row: (_number(row[0], numbers), _number(row[1], numbers)))
         if not len(pairs):
@@ -138,6 +146,11 @@ class Trace:
 
     def _part(self, part: slice) -> "Trace":
         return attrs.evolve(self, at_ms=self.at_ms[part], who=self.who[part], is_post=self.is_post[part])
+
+
+def _check_number(name: str, value: object, least: int) -> None:
+    if not isinstance(value, int | float) or not least <= value < math.inf:
+        raise InvalidArgument(f"{name} must be a number, {least} or more; got {shown(value)}", argument=name)
 
 
 def _number(key: Hashable, numbers: dict[Hashable, int]) -> int:
