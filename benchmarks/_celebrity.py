@@ -46,7 +46,7 @@ class Sizes:
 
 
 FULL = Sizes(1_000_000, 20, 1.0, 5)
-QUICK = Sizes(1_000_000, 6, 1.0, 3)
+QUICK = Sizes(1_000_000, 5, 1.0, 3)
 SMOKE = Sizes(2_000, 0.5, 0.2, 1)
 
 
@@ -93,12 +93,14 @@ def chosen(
         (int(nth * every_ms), "celebrity" if nth % spread == 0 else f"author{nth % AUTHORS}")
         for nth in range(posts)
     ]
-    reads = [(-1, one) for one in holders]
-    reads += [(rng.randrange(int(posts * every_ms)), rng.choice(holders)) for _ in range(100 * posts)]
+    # A minute before: everybody looks, and the celebrity posts, which puts them on the list if they are to be on it.
+    before = [(-60_000, one) for one in holders] + [(-58_000, holders[0])]
+    written.append((-59_000, "celebrity"))
+    reads = before + [(rng.randrange(int(posts * every_ms)), rng.choice(holders)) for _ in range(100 * posts)]
     trace = Trace.of(follows, written, reads)
     settings = Settings(inboxes_max=sizes.holders)
     tried: list[FanoutPolicy] = [PushAll(), *(one for one in candidates(trace) if isinstance(one, Hybrid))]
-    share = len(holders) / len(trace.at_ms)
+    share = (len(before) + 1) / len(trace.at_ms)
     report = simulate(trace, tried, prices=prices, settings=settings, warm_up=share)
     best = report.cheapest(Hybrid, max_lag_ms=MAX_LAG_MS)
     assert isinstance(best.policy, Hybrid)

@@ -121,9 +121,12 @@ def test_each_thing_is_priced_once() -> None:
     # each author's first post is pushed, and lists them
     assert cost(PullAll(), delivery_us=1) == cost(PullAll(), audience_us=1) == 2
     assert cost(PullAll(), merge_us=1) == 40 + 39
-    assert cost(Hybrid(50), merge_us=1) == 39
+    assert cost(Hybrid(50), merge_us=1) == cost(Hybrid(50), merging_us=1) == 39
+    assert cost(PullAll(), merging_us=1) == 40
     assert cost(Hybrid(50), follower_us=1) == 20 * 1 + 100
     assert cost(CostBased(), decide_us=1) == cost(PushAll(), follower_us=1)
+    assert cost(CostBased(), note_us=1) == cost(PushAll(), read_us=1)
+    assert cost(PushAll(), note_us=1) == 0
 
 
 def test_where_few_hold_inboxes_these_are_gone_through() -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 from feedkit.engine import Feed, connect
 from feedkit.fanout.pairs import Pairs
-from feedkit.fanout.policy import CostBased, PullAll, PushAll
+from feedkit.fanout.policy import CostBased, Hybrid, PushAll
 from feedkit.fanout.simulate import Prices
 from feedkit.idset import idset
 from feedkit.settings import Settings
 
 _PAGE = 20
-_FEW, _MANY = 5, 105  # followees
+_FEW, _MANY = 5, 45  # followees
+_READERS = 8  # of each kind
 _HOLDING, _ABSENT = 500, 1500
 _ROUNDS = 15
 
@@ -81,7 +82,7 @@ class _Pushing:
             "follower_us": follower_us,
             "delivery_us": (held.us - alone.us) / (_HOLDING - 1) - follower_us,
             "holder_us": self._holder_us(),
-            "decide_us": self._decide_us(),
+            **self._choosing(),
             "read_us": again.us,
             "fresh_us": fresh.us - again.us,
             "seal_us": sealed.us,
@@ -103,51 +104,67 @@ class _Pushing:
             asked.time(lambda: [*delivery.holding(author, idset(() if holders is None else holders))])
         return (asked.us - self._audience_us()) / _HOLDING
 
-    def _decide_us(self) -> float:
+    def _choosing(self) -> dict[str, float]:
+        """What a policy costs that chooses pair by pair."""
         runtime = self.feed.runtime()
-        clock, settings = self.feed.wiring.clock, self.feed.wiring.settings
-        pairs = Pairs(CostBased(), runtime.inboxes, clock, settings)
+        pairs = Pairs(CostBased(), runtime.inboxes, self.feed.wiring.clock, self.feed.wiring.settings)
         readers = idset(runtime.inboxes.owners())
-        pairs.posted(1, clock.now_ms())
-        for one in readers.tolist():
-            pairs.read(one)
-        decided = _Series()
+        pairs.posted(1, self.feed.wiring.clock.now_ms())
+        noted, decided = _Series(), _Series()
+
+        def note() -> None:
+            for one in readers.tolist():
+                pairs.read(one)
+                pairs.pulled_by(one)
+
         for _ in range(_ROUNDS):
-            decided.time(lambda: pairs.split(1, readers))
-        return decided.us / len(readers)
+            noted.time(note)
+            decided.time(partial(pairs.split, 1, readers))
+        return {"note_us": noted.us / len(readers), "decide_us": decided.us / len(readers)}
 
     def _id(self, key: str) -> int:
         return self.feed.runtime().directory.find(key, "author") or 0
 
 
 class _Pulling:
-    """Readers who pull few and many."""
+    """Readers who pull nobody, few and many."""
 
     def __init__(self, url: str) -> None:
-        self.feed: Feed[str] = connect(url, policy=PullAll())
-        self._few, self._many = ([f"{name}{nth}" for nth in range(8)] for name in ("few", "many"))
-        authors = [f"author{nth}" for nth in range(_MANY)]
-        rows = [(one, author) for one in self._few for author in authors[:_FEW]]
-        rows += [(one, author) for one in self._many for author in authors]
-        self.feed.imports.follows(rows)
+        self.feed: Feed[str] = connect(url, policy=Hybrid(pull_above=_READERS - 1))
+        names = [f"author{nth}" for nth in range(_MANY)]
+        pushed = [f"pushed{nth}" for nth in range(_FEW)]
+        self._readers = {kind: [f"{kind}{nth}" for nth in range(_READERS)] for kind in ("few", "many")}
+        self._readers["none"] = [f"none{nth}" for nth in range(_READERS - 1)]
+        followed = {"few": names[:_FEW], "many": names, "none": pushed}
+        self.feed.imports.follows(
+            (one, author)
+            for kind, those in self._readers.items()
+            for one in those
+            for author in followed[kind]
+        )
         self.feed.drain()
-        for _ in range(_PAGE // _FEW + 1):
-            for author in authors:
+        for author in pushed + names:
+            self.feed.publish(author, text="what a day")
+        self.feed.drain()  # which lists those who are to be pulled
+        for _ in range(_PAGE):
+            for author in pushed + names:
                 self.feed.publish(author, text="what a day")
         self.feed.drain()
 
     def prices(self) -> dict[str, float]:
-        page = {name: _Series() for name in ("few", "many", "few built", "many built")}
+        page, built = ({kind: _Series() for kind in self._readers} for _ in range(2))
         for _ in range(_ROUNDS):
-            for name, readers in (("few", self._few), ("many", self._many)):
+            for kind, readers in self._readers.items():
                 self.feed.runtime().inboxes.clear()
-                for kind in (f"{name} built", name):
+                for into in (built[kind], page[kind], page[kind]):
                     for one in readers:
-                        page[kind].time(partial(self.feed.home, one, limit=_PAGE))
-        few, many = (page[f"{name} built"].us - page[name].us for name in ("few", "many"))
+                        into.time(partial(self.feed.home, one, limit=_PAGE))
+        merge_us = (page["many"].us - page["few"].us) / (_MANY - _FEW)
+        few, many = (built[kind].us - page[kind].us for kind in ("few", "many"))
         followee_us = (many - few) / (_MANY - _FEW)
         return {
-            "merge_us": (page["many"].us - page["few"].us) / (_MANY - _FEW),
+            "merge_us": merge_us,
+            "merging_us": page["few"].us - page["none"].us - merge_us * _FEW,
             "build_us": few - followee_us * _FEW,
             "build_followee_us": followee_us,
         }

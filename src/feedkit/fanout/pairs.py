@@ -73,6 +73,7 @@ class Pairs:
         self._rates = Rates(policy.half_life_s)
         self._pulls: defaultdict[int, set[int]] = defaultdict(set)  # authors by reader
         self._pulled_by: defaultdict[int, set[int]] = defaultdict(set)  # readers by author
+        self._sorted: dict[int, Ids] = {}  # the authors of those readers who have looked since they changed
         self._lock = threading.Lock()
 
     def read(self, reader_id: int) -> None:
@@ -96,7 +97,11 @@ class Pairs:
         """Authors whose outboxes are merged in for this reader, sorted."""
         with self._lock:
             pulls = self._pulls.get(reader_id)
-            return idset(pulls) if pulls else EMPTY
+            if not pulls:
+                return EMPTY
+            if reader_id not in self._sorted:
+                self._sorted[reader_id] = idset(pulls)
+            return self._sorted[reader_id]
 
     def split(self, author_id: int, followers: Ids) -> tuple[Ids, list[int]]:
         """Of these followers, those to push to, and those among them who had pulled until now.
@@ -112,6 +117,7 @@ class Pairs:
             pulls = self._policy.pulls(rates, posts, pulled_now)
             for reader_id in followers[pulls & ~pulled_now].tolist():
                 self._pulls[reader_id].add(author_id)
+                self._sorted.pop(reader_id, None)
                 self._pulled_by[author_id].add(reader_id)
         return followers[~pulls], followers[~pulls & pulled_now].tolist()
 
@@ -139,6 +145,7 @@ class Pairs:
 
     def _end(self, author_id: int, reader_id: int) -> None:
         self._pulls[reader_id].discard(author_id)
+        self._sorted.pop(reader_id, None)
         readers = self._pulled_by[author_id]
         readers.discard(reader_id)
         if not readers:

@@ -5,7 +5,7 @@ from typing import Generic
 import numpy as np
 
 from feedkit.fanout.rebuild import Timelines
-from feedkit.idset import Ids, contains
+from feedkit.idset import Ids
 from feedkit.metrics import MERGES, Metrics
 from feedkit.model import Key, Page
 from feedkit.reading.feeds import FeedReader, Opened
@@ -41,7 +41,9 @@ class Home(Generic[Key]):
     def pulled(self, viewer_id: int) -> Ids:
         """Authors whose outboxes are merged in for this viewer as far as they follow them, sorted."""
         listed, chosen = self._readthrough.pulled(), self._timelines.pulled_by(viewer_id)
-        return np.union1d(listed, chosen) if len(chosen) else listed
+        if not len(chosen):
+            return listed
+        return np.union1d(listed, chosen) if len(listed) else chosen
 
     def open(self, viewer_id: int | None) -> Opened:
         """The feed of a viewer, ready to be read."""
@@ -51,7 +53,7 @@ class Home(Generic[Key]):
         # been pushed.
         pulled = self.pulled(viewer_id)
         viewer = self._readthrough.viewer(viewer_id)
-        merged_in = viewer.home_authors[contains(pulled, viewer.home_authors)].tolist() if len(pulled) else []
+        merged_in = viewer.among_home_authors(pulled)
         inbox = self._timelines.inbox(viewer_id)
         if merged_in and self._metrics is not None:
             self._metrics.count(MERGES, len(merged_in))

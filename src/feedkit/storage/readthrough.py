@@ -10,7 +10,7 @@ from typing import Generic
 import attrs
 
 from feedkit.clock import Clock
-from feedkit.idset import Ids
+from feedkit.idset import EMPTY, Ids, contains
 from feedkit.metrics import Metrics, of_cache
 from feedkit.model import Event, EventKind, Key, Post, User
 from feedkit.settings import Settings
@@ -23,12 +23,21 @@ from feedkit.visibility import LOGGED_OUT, Relations, no_relations
 _PULLED = 0  # the pulled list is one value under one key
 
 
-@attrs.frozen(slots=True, eq=False)
+@attrs.define(slots=True, eq=False)
 class Viewer:
     """One viewer's relations, and what follows from them for every home read: whose posts can stand there."""
 
     relations: Relations
     home_authors: Ids
+    _merged: tuple[Ids, list[int]] = (EMPTY, [])
+
+    def among_home_authors(self, authors: Ids) -> list[int]:
+        """Those of some authors (sorted) whose posts can stand there; worked out once for the same array."""
+        known, found = self._merged
+        if known is not authors:
+            found = authors[contains(self.home_authors, authors)].tolist()
+            self._merged = authors, found
+        return found
 
 
 class ReadThrough(Generic[Key]):

@@ -35,7 +35,9 @@ class Prices:
         read_us: a page of a home feed, with nothing new and nobody pulled.
         fresh_us: more, for the first page with a post that its reader has not met, whichever way it came.
         seal_us: more, for the first page after a delivery.
-        merge_us: more, for each pulled author who is merged in.
+        merging_us: more, where any pulled author is merged in.
+        merge_us: and more for each of them.
+        note_us: more, under a policy that chooses pair by pair.
         build_us: more, where the reader holds no inbox.
         build_followee_us: and more for each of their followees.
     """
@@ -50,7 +52,9 @@ class Prices:
     read_us: float = _us(195.0)
     fresh_us: float = _us(95.0)
     seal_us: float = _us(47.0)
-    merge_us: float = _us(2.0)
+    merging_us: float = _us(15.0)
+    merge_us: float = _us(2.5)
+    note_us: float = _us(2.0)
     build_us: float = _us(250.0)
     build_followee_us: float = _us(9.8)
 

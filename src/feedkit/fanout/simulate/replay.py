@@ -100,7 +100,7 @@ class Replay:
         self._list()
         prices, counts = self._prices, self._counts
         firsts, where = np.unique(readers, return_index=True)
-        costs: Floats = np.asarray(prices.read_us + prices.merge_us * self._merged[readers], np.float64)
+        costs = self._page_costs(readers)
         built = self._open(readers, self._trace.at_ms[part])
         costs[built] += prices.build_us + prices.build_followee_us * self._followees[readers[built]]
         waiting = self._waiting[firsts]
@@ -115,6 +115,14 @@ class Replay:
         self._waiting[firsts] = 0
         self._unmet[firsts] = False
         self._page_us.append(costs)
+
+    def _page_costs(self, readers: Ids) -> Floats:
+        """Microseconds for each of these pages, for what is merged whether anything is new or not."""
+        prices, merged = self._prices, self._merged[readers]
+        costs = prices.read_us + prices.merging_us * (merged > 0) + prices.merge_us * merged
+        if self._pairs is not None:
+            costs += prices.note_us
+        return np.asarray(costs, np.float64)
 
     def _open(self, readers: Ids, at_ms: Ids) -> list[int]:
         """Have them all held; the indexes of those reads that had to build an inbox for it."""

@@ -47,7 +47,7 @@ def simulate(
         )
     if not 0 <= warm_up < 1:
         raise InvalidArgument(f"warm_up must be at least 0 and below 1, got {warm_up}", argument="warm_up")
-    counted_from = int(len(trace.at_ms) * warm_up)
+    counted_from = round(len(trace.at_ms) * warm_up)
     return Report(tuple(_priced(trace, one, prices, settings, counted_from) for one in tried), prices)
 
 
