@@ -43,20 +43,20 @@ class Prices:
     """
 
     publish_us: float = _us(400.0)
-    apply_us: float = _us(140.0)
+    apply_us: float = _us(145.0)
     audience_us: float = _us(18.0)
     follower_us: float = _us(0.6)
-    holder_us: float = _us(1.35)
-    delivery_us: float = _us(0.45)
+    holder_us: float = _us(1.3)
+    delivery_us: float = _us(0.47)
     decide_us: float = _us(0.2)
-    read_us: float = _us(195.0)
-    fresh_us: float = _us(95.0)
+    read_us: float = _us(200.0)
+    fresh_us: float = _us(92.0)
     seal_us: float = _us(47.0)
-    merging_us: float = _us(15.0)
-    merge_us: float = _us(2.5)
-    note_us: float = _us(2.0)
-    build_us: float = _us(250.0)
-    build_followee_us: float = _us(9.8)
+    merging_us: float = _us(21.0)
+    merge_us: float = _us(2.0)
+    note_us: float = _us(1.4)
+    build_us: float = _us(225.0)
+    build_followee_us: float = _us(33.0)
 
     def to_dict(self) -> dict[str, float]:
         """The prices by name, JSON-safe."""
