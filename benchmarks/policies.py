@@ -142,8 +142,9 @@ def on_graph(folder: Path, follows: Sequence[Follow], sizes: Sizes, rounds: int,
 
 
 def verdicts(taken: Mapping[str, Sequence[float]], picked: str) -> Report:
-    better = min(("push", "pull"), key=lambda name: statistics.median(taken[name]))
-    cheapest = min(taken, key=lambda name: statistics.median(taken[name]))
+    over_push = {name: median_ratio(seconds, taken["push"]) for name, seconds in taken.items()}
+    better = min(("push", "pull"), key=lambda name: over_push[name])
+    cheapest = min(over_push, key=lambda name: over_push[name])
     return {
         "better_of_push_and_pull": better,
         "cheapest": cheapest,
