@@ -76,7 +76,7 @@ def simulating(
     Without --follows they are those of your own feed; without --events, posts and reads are made up over them.
     """
     out = Output(as_json=as_json)
-    paid = feedkit.calibrate() if prices is None else Prices.from_dict(_json(prices))
+    paid = None if prices is None else Prices.from_dict(_json(prices))
     if follows is None:
         with opened(target(context, db, feed, namespace, key)) as found:
             pairs, settings = [*_follows_of(found)], found.wiring.settings
@@ -86,7 +86,8 @@ def simulating(
         trace = Trace.made_up(pairs, posts=posts, reads_per_post=reads_per_post, days=days, seed=seed)
     else:
         trace = _recorded(pairs, events)
-    report = simulate(trace, prices=paid, settings=settings)
+    with out.notes.status("Measuring unit prices and replaying the trace"):
+        report = simulate(trace, prices=paid or feedkit.calibrate(), settings=settings)
     chosen = report.cheapest(max_lag_ms=max_lag_ms)
     out.console.print(_table(report, chosen, f"{trace.posts:,} posts, {trace.reads:,} pages read"))
     out.console.print(Text.assemble("Cheapest: ", (repr(chosen.policy), "bold green")))
