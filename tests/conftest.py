@@ -6,12 +6,14 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 import hypothesis
 import pytest
 
+from tests import redis_servers
+from tests.redis_servers import run_cluster, run_redis
 from tests.servers import ServerUnavailable, connections_left, fresh_database, run_postgres
 
 pytest.register_assert_rewrite(
@@ -20,6 +22,7 @@ pytest.register_assert_rewrite(
 
 IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 POSTGRES_FIXTURES = {"postgres_url", "postgres_database"}
+REDIS_FIXTURES = {"redis_url", "redis_cluster_url"}
 # Threads of the test tools themselves, by the start of their names.
 TOOL_THREADS = ("execnet", "pytest_timeout")
 
@@ -30,8 +33,11 @@ hypothesis.settings.load_profile("feedkit")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if POSTGRES_FIXTURES & set(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if POSTGRES_FIXTURES & fixtures:
             item.add_marker(pytest.mark.postgres)
+        if REDIS_FIXTURES & fixtures:
+            item.add_marker(pytest.mark.redis)
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +47,29 @@ def postgres_url() -> Iterator[str]:
         try:
             url = stack.enter_context(run_postgres())
         except ServerUnavailable as error:
+            if IN_CI:
+                pytest.fail(str(error), pytrace=False)
+            pytest.skip(str(error))
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A real Redis of this test process."""
+    yield from _redis(run_redis())
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_url() -> Iterator[str]:
+    """A real Redis cluster of three primaries: the URL of one of them."""
+    yield from _redis(run_cluster())
+
+
+def _redis(server: AbstractContextManager[str]) -> Iterator[str]:
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(server)
+        except redis_servers.ServerUnavailable as error:
             if IN_CI:
                 pytest.fail(str(error), pytrace=False)
             pytest.skip(str(error))

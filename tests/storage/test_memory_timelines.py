@@ -4,9 +4,9 @@ from typing import Any
 
 from feedkit.storage.base import TimelineStore
 from feedkit.storage.memory import MemoryTimelines
-from feedkit.testing.contracts import TimelineStoreContract
+from feedkit.testing.contracts import BoundedTimelineStoreContract
 
 
-class TestMemoryTimelines(TimelineStoreContract):
+class TestMemoryTimelines(BoundedTimelineStoreContract):
     def make_store(self, **bounds: Any) -> TimelineStore:
         return MemoryTimelines(**bounds)

@@ -41,7 +41,7 @@ class Check(Generic[Key]):
 
         `repair` drops the inbox of whoever lacks something or has too much, so that it is rebuilt.
         """
-        held = self._inboxes.owners()
+        held = self._inboxes.owners(sample)
         viewers = [*held, *self._strangers(sample - len(held), set(held))][:sample]
         total: Counter[str] = Counter(viewers=len(viewers))
         for viewer_id in viewers:

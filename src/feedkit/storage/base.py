@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import attrs
 
 from feedkit.cursor import CursorKey
-from feedkit.ids import Lease
+from feedkit.ids import MAX_ID, Lease
 from feedkit.idset import Ids
 from feedkit.model import Audience, Event, Post
 from feedkit.storage.bulk import BulkStore
@@ -309,10 +309,15 @@ class InstallStore(Protocol):
 
 @attrs.frozen(slots=True)
 class Timeline:
-    """What a store holds of one timeline: every entry at or above `floor`, perhaps some below it."""
+    """What a store holds of one timeline: every entry at or above `floor`, perhaps some below it.
+
+    `complete_to`: it holds what events of the log up to this number brought; in the memory of one process, what
+    that process has applied.
+    """
 
     entries: Entries
     floor: int
+    complete_to: int = MAX_ID
 
 
 class TimelineStore(ABC):
@@ -360,8 +365,8 @@ class TimelineStore(ABC):
         """Forget whole timelines; an unfinished build among them is void."""
 
     @abstractmethod
-    def owners(self) -> list[int]:
-        """Whose timelines are held here whole, in any order."""
+    def owners(self, limit: int | None = None) -> list[int]:
+        """Whose timelines are held here whole, in any order; at most `limit`, None for all."""
 
     @abstractmethod
     def clear(self) -> None:

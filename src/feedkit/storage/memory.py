@@ -116,9 +116,9 @@ class MemoryTimelines(TimelineStore):
             for owner in owners:
                 self._held.pop(owner, None)
 
-    def owners(self) -> list[int]:
+    def owners(self, limit: int | None = None) -> list[int]:
         with self._lock:
-            return [owner for owner, held in self._held.items() if not held.token]
+            return [owner for owner, held in self._held.items() if not held.token][:limit]
 
     def clear(self) -> None:
         with self._lock:

@@ -36,11 +36,12 @@ from feedkit.testing.contracts.nodes import NodeStoreContract
 from feedkit.testing.contracts.posts import PostStoreContract
 from feedkit.testing.contracts.pulled import PulledStoreContract
 from feedkit.testing.contracts.selections import SelectionStoreContract
-from feedkit.testing.contracts.timelines import TimelineStoreContract
+from feedkit.testing.contracts.timelines import BoundedTimelineStoreContract, TimelineStoreContract
 from feedkit.testing.contracts.truth import TruthContract
 from feedkit.testing.contracts.users import UserStoreContract
 
 __all__ = [
+    "BoundedTimelineStoreContract",
     "BulkStoreContract",
     "CommentStoreContract",
     "CountStoreContract",

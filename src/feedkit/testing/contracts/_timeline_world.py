@@ -1,8 +1,7 @@
 """A truth beside a store of timelines, and words for both."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from feedkit.clock import ManualClock
 from feedkit.idset import idset
 from feedkit.storage.base import Timeline, TimelineStore
 from feedkit.storage.entries import Entries, of_rows
@@ -30,8 +29,8 @@ class World:
         "wait",
     )
 
-    def __init__(self, store: TimelineStore, clock: ManualClock) -> None:
-        self.store, self.clock = store, clock
+    def __init__(self, store: TimelineStore, later: Callable[[int], None], maximum: int | None) -> None:
+        self.store, self.later, self.maximum = store, later, maximum
         self.wanted: dict[int, set[int]] = {owner: set() for owner in self.OWNERS}
         self.ever: set[int] = set()
         self.building: list[tuple[int, int, list[int], int]] = []
@@ -68,10 +67,10 @@ class World:
         self.store.drop([owner])
 
     def wait(self, _: int, number: int) -> None:
-        self.clock.advance(milliseconds=number * TTL_MS // 40)
+        self.later(number * TTL_MS // 40)
 
     def check(self) -> None:
-        assert len(self.store.owners()) <= 3
+        assert self.maximum is None or len(self.store.owners()) <= self.maximum
         for owner, timeline in zip(self.OWNERS, self.store.read_many(self.OWNERS), strict=True):
             if timeline is not None:
                 held = positions(timeline)

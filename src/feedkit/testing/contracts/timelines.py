@@ -28,6 +28,9 @@ from feedkit.testing.contracts._timeline_world import (
 class TimelineStoreContract:
     """The laws of `TimelineStore`."""
 
+    maximum: int | None = None
+    """How many timelines the store holds at most where it was made for 3 of them; None where it does not count."""
+
     def make_store(
         self, *, capacity: int, tail: int, maximum: int, ttl_ms: int | None, clock: ManualClock
     ) -> TimelineStore:
@@ -38,6 +41,10 @@ class TimelineStoreContract:
         """A store of 10 entries per timeline and 3 behind the block, on a clock that `self.clock` moves."""
         self.clock = ManualClock(START)
         return self.make_store(capacity=10, tail=3, maximum=maximum, ttl_ms=ttl_ms, clock=self.clock)
+
+    def later(self, ms: int) -> None:
+        """Let time pass, as the store tells it."""
+        self.clock.advance(milliseconds=ms)
 
     # missing is not empty
 
@@ -202,23 +209,6 @@ class TimelineStoreContract:
         assert timeline.floor >= 75
         assert [p for p in positions(timeline) if p >= timeline.floor] == [95, 90, 80]
 
-    def test_the_number_of_timelines_is_bounded(self) -> None:
-        store = self.small(maximum=3)
-        for owner in range(1, 11):
-            build(store, owner, [owner])
-            assert len(store.owners()) <= 3
-        assert store.read(10) is not None, "the newest is kept"
-
-    def test_the_least_recently_read_goes_first(self) -> None:
-        store = self.small(maximum=2)
-        build(store, ANN, [1])
-        build(store, BEN, [1])
-        store.read(ANN)
-        store.floors([BEN])
-        build(store, CAT, [1])
-        assert store.read(BEN) is None
-        assert store.read(ANN) is not None
-
     # removal
 
     def test_removed_entries_are_gone(self) -> None:
@@ -260,7 +250,7 @@ class TimelineStoreContract:
     def test_a_timeline_nobody_reads_expires(self) -> None:
         store = self.small(ttl_ms=TTL_MS)
         build(store, ANN, [1])
-        self.clock.advance(milliseconds=TTL_MS + 1)
+        self.later(TTL_MS + 1)
         store.deliver(idset([ANN]), entries([2]))
         assert store.read(ANN) is None
         assert build(store, ANN, [3]), "it can be built again"
@@ -269,7 +259,7 @@ class TimelineStoreContract:
     def test_an_expired_timeline_can_be_built_without_reading_it_first(self) -> None:
         store = self.small(ttl_ms=TTL_MS)
         build(store, ANN, [1])
-        self.clock.advance(milliseconds=TTL_MS + 1)
+        self.later(TTL_MS + 1)
         build(store, ANN, [3])
         assert positions(store.read(ANN)) == [3]
 
@@ -277,14 +267,14 @@ class TimelineStoreContract:
         store = self.small(ttl_ms=TTL_MS)
         build(store, ANN, [1])
         for _ in range(5):
-            self.clock.advance(milliseconds=TTL_MS * 2 // 3)
+            self.later(TTL_MS * 2 // 3)
             assert store.read(ANN) is not None
 
     def test_delivering_and_asking_for_floors_does_not(self) -> None:
         store = self.small(ttl_ms=TTL_MS)
         build(store, ANN, [1])
         for position in range(2, 5):
-            self.clock.advance(milliseconds=TTL_MS * 2 // 3)
+            self.later(TTL_MS * 2 // 3)
             store.deliver(idset([ANN]), entries([position]))
             store.floors([ANN])
         assert store.read(ANN) is None
@@ -300,7 +290,7 @@ class TimelineStoreContract:
     def test_an_abandoned_build_does_not_stop_the_next_for_ever(self) -> None:
         store = self.small(ttl_ms=TTL_MS)
         stale = begin(store, ANN)
-        self.clock.advance(milliseconds=TTL_MS + 1)
+        self.later(TTL_MS + 1)
         fresh = begin(store, ANN)
         assert not store.install(ANN, stale, entries([1]), 0)
         assert store.install(ANN, fresh, entries([2]), 0)
@@ -311,10 +301,33 @@ class TimelineStoreContract:
     @given(st.data())
     def test_whatever_happens_it_is_complete_above_its_floor(self, data: st.DataObject) -> None:
         store = self.small(maximum=3, ttl_ms=TTL_MS)
-        world = World(store, self.clock)
+        world = World(store, self.later, self.maximum)
         for _ in range(data.draw(st.integers(1, 40), "steps")):
             name = data.draw(st.sampled_from(World.STEPS), "step")
             owner = data.draw(st.sampled_from(World.OWNERS), "owner")
             number = data.draw(st.integers(1, 60), "number")
             getattr(world, name)(owner, number)
             world.check()
+
+
+class BoundedTimelineStoreContract(TimelineStoreContract):
+    """Further laws, of a store that holds at most `maximum` timelines."""
+
+    maximum = 3
+
+    def test_the_number_of_timelines_is_bounded(self) -> None:
+        store = self.small(maximum=3)
+        for owner in range(1, 11):
+            build(store, owner, [owner])
+            assert len(store.owners()) <= 3
+        assert store.read(10) is not None, "the newest is kept"
+
+    def test_the_least_recently_read_goes_first(self) -> None:
+        store = self.small(maximum=2)
+        build(store, ANN, [1])
+        build(store, BEN, [1])
+        store.read(ANN)
+        store.floors([BEN])
+        build(store, CAT, [1])
+        assert store.read(BEN) is None
+        assert store.read(ANN) is not None

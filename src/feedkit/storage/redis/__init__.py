@@ -1,0 +1,1 @@
+"""Timelines in Redis or Valkey: shared by all processes, delivered to once, lost without harm."""

@@ -1,0 +1,27 @@
+"""What runs inside Redis: each script in a file of its own, its keys and arguments in the header."""
+
+import hashlib
+from importlib.resources import files
+
+import attrs
+
+
+@attrs.frozen
+class Script:
+    """A script and the name by which a server knows it."""
+
+    text: bytes
+    sha: bytes
+
+
+def _load(name: str) -> Script:
+    text = (files(__package__) / f"{name}.lua").read_bytes()
+    return Script(text, hashlib.sha1(text, usedforsecurity=False).hexdigest().encode())
+
+
+BEGIN = _load("begin")
+SWAP = _load("swap")
+KEEP = _load("keep")
+HEAD = _load("head")
+ADVANCE = _load("advance")
+ALL = (BEGIN, SWAP, KEEP, HEAD, ADVANCE)

@@ -1,0 +1,5 @@
+-- The header of a timeline without its entries, and behind it the mark of its bucket; '' where there is none.
+-- KEYS[1] the timeline   KEYS[2] the mark   ARGV[1] bytes of a header
+local head = redis.pcall('LINDEX', KEYS[1], 0)
+if type(head) ~= 'string' or string.len(head) < tonumber(ARGV[1]) then return '' end
+return string.sub(head, 1, tonumber(ARGV[1])) .. (redis.call('GET', KEYS[2]) or '')

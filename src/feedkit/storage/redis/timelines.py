@@ -1,0 +1,280 @@
+"""Timelines as lists in Redis: a sealed block, and behind it what was delivered since. `layout` has their form."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+
+from feedkit.idset import Ids, single
+from feedkit.storage.base import Timeline, TimelineStore
+from feedkit.storage.entries import ENTRY_BYTES, Entries, pack
+from feedkit.storage.redis.commands import Alike, Each, call, command
+from feedkit.storage.redis.keys import Keys
+from feedkit.storage.redis.layout import (
+    BUILDING,
+    FLOOR_NOTE,
+    HEADER_BYTES,
+    REMOVAL_NOTE,
+    SEALED,
+    Header,
+    fresh_token,
+    header_of,
+    notes,
+    sealed,
+    sealed_anew,
+    stamp_of,
+    timeline_of,
+)
+from feedkit.storage.redis.marks import Mark, Marks, fresh_epoch, mark_of
+from feedkit.storage.redis.replies import Listed
+from feedkit.storage.redis.scripts import BEGIN, HEAD, KEEP, SWAP, Script
+from feedkit.storage.redis.wire import Wire
+
+_READ_AT_ONCE = 128
+_FOUND_AT_ONCE = b"1000"
+_PUSHED_AT_ONCE = 500
+_LEAVE_TTL = b"-1"
+_KEPT_WITHIN = 0.9  # of the time to live: a read renews what has less left
+
+
+@attrs.frozen(slots=True)
+class _Held:
+    """A list, and the mark of its bucket as it was before."""
+
+    header: Header
+    block: bytes
+    tail: bytes
+    length: int
+    left_ms: int
+    mark: Mark
+
+    def of_now(self) -> "_Held | None":
+        """Itself, None where it is of an older epoch."""
+        return self if self.header.epoch == self.mark.epoch else None
+
+    def timeline(self) -> Timeline:
+        """What it holds."""
+        timeline = timeline_of(self.block, self.tail, self.header.floor)
+        return attrs.evolve(timeline, complete_to=self.mark.number)
+
+
+class RedisTimelines(TimelineStore):
+    """Shared by all processes; safe for threads.
+
+    Args:
+        wire: to the servers.
+        keys: names them.
+        marks: of the feed.
+        capacity: entries kept per timeline.
+        tail: entries that may stand behind the block.
+        ttl_ms: milliseconds that a timeline lives past its last read, None for ever.
+        lease_ms: how long a build may take, after which others may begin anew.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        keys: Keys,
+        marks: Marks,
+        *,
+        capacity: int,
+        tail: int,
+        ttl_ms: int | None,
+        lease_ms: int,
+    ) -> None:
+        self._wire, self._keys, self._marks = wire, keys, marks
+        self._capacity, self._tail = capacity, tail
+        self._ttl_ms = ttl_ms
+        self._lease_ms = lease_ms if ttl_ms is None else min(lease_ms, ttl_ms)
+
+    def deliver(self, owners: Ids, entries: Entries) -> int:
+        oldest_first = pack(entries[::-1])
+        count = 0
+        for start in range(0, len(oldest_first), _PUSHED_AT_ONCE * ENTRY_BYTES):
+            part = oldest_first[start : start + _PUSHED_AT_ONCE * ENTRY_BYTES]
+            count += self._push(owners, part) * (len(part) // ENTRY_BYTES)
+        return count
+
+    def append(self, owner: int, entries: Entries, floor: int) -> bool:
+        note = notes(single(floor), FLOOR_NOTE) if floor else b""
+        return self._push(single(owner), pack(entries[::-1]) + note) > 0
+
+    def read_many(self, owners: Sequence[int]) -> list[Timeline | None]:
+        found = [
+            held if held is not None and held.header.kind == SEALED else None for held in self._look(owners)
+        ]
+        self._keep(owners, found)
+        return [None if held is None else held.timeline() for held in found]
+
+    def floors(self, owners: Sequence[int]) -> list[int | None]:
+        return [
+            None if held is None else 0 if held.header.kind == BUILDING else held.timeline().floor
+            for held in self._look(owners)
+        ]
+
+    def begin(self, owner: int) -> int | None:
+        token = fresh_token()
+        rest = Header(BUILDING, stamp_of(token), b"").pack()
+        begun = self._call_each(
+            BEGIN,
+            [owner],
+            [(rest[:3], rest[4:12], rest[20:], b"%d" % self._lease_ms, fresh_epoch())],
+        )
+        return token if begun[0] is not None else None
+
+    def install(self, owner: int, token: int, entries: Entries, floor: int) -> bool:
+        begun = Header(BUILDING, stamp_of(token), b"").identity
+        block = sealed(Timeline(entries, floor), self._capacity).around_epoch()
+        (installed,) = self._call_each(SWAP, [owner], [(begun, b"1", *block, b"%d" % (self._ttl_ms or 0))])
+        return bool(installed)
+
+    def remove(self, owners: Ids, positions: Ids) -> None:
+        for start in range(0, len(positions), _PUSHED_AT_ONCE):
+            self._push(owners, notes(positions[start : start + _PUSHED_AT_ONCE], REMOVAL_NOTE))
+
+    def drop(self, owners: Sequence[int]) -> None:
+        ids = _array(owners)
+        keys = [command(b"UNLINK", self._keys.of(owner)) for owner in owners]
+        self._wire.numbers(self._keys.buckets_of(ids), Each(keys))
+
+    def owners(self, limit: int | None = None) -> list[int]:
+        found: list[int] = []
+        for some in self._scanned():
+            headers = self._call_each(HEAD, some, [(b"%d" % HEADER_BYTES,)] * len(some))
+            for owner, answer in zip(some, headers, strict=True):
+                if _is_whole(answer):
+                    found.append(owner)
+            if limit is not None and len(found) >= limit:
+                return found[:limit]
+        return found
+
+    def clear(self) -> None:
+        self._marks.renew()
+
+    # delivering
+
+    def _push(self, owners: Ids, elements: bytes) -> int:
+        """Add elements to those of these lists that exist, and seal those that have grown long; how many exist."""
+        buckets = self._keys.buckets_of(owners)
+        each = [elements[at : at + ENTRY_BYTES] for at in range(0, len(elements), ENTRY_BYTES)]
+        if not each or not len(owners):
+            return 0
+        lengths = self._wire.numbers(buckets, Alike([b"RPUSHX"], self._keys.rows(owners, buckets), each))
+        long = owners[lengths > self._tail + 1]
+        if len(long):
+            self._seal(long)
+        return int((lengths > 0).sum())
+
+    def _seal(self, owners: Ids) -> None:
+        """Make one block of each of these lists."""
+        for start in range(0, len(owners), _READ_AT_ONCE):
+            some = owners[start : start + _READ_AT_ONCE].tolist()
+            self._swap(some, self._look(some, stale=True))
+
+    def _swap(self, owners: Sequence[int], found: Sequence[_Held | None]) -> None:
+        chosen: list[int] = []
+        calls = []
+        for owner, held in zip(owners, found, strict=True):
+            if held is None or held.length <= 1:
+                continue
+            key, header = self._keys.of(owner), held.header
+            if header.epoch != held.mark.epoch:
+                calls.append(call(KEEP, [key], header.identity, b"0"))  # nobody will read it any more
+            elif header.kind == SEALED:
+                block = sealed_anew(held.block, held.tail, header.floor, self._capacity).around_epoch()
+                keys, count = [key, self._mark(owner)], b"%d" % held.length
+                calls.append(call(SWAP, keys, header.identity, count, *block, _LEAVE_TTL))
+            else:
+                continue
+            chosen.append(owner)
+        if calls:
+            self._wire.numbers(self._keys.buckets_of(_array(chosen)), Each(calls))
+
+    # reading
+
+    def _look(self, owners: Sequence[int], *, stale: bool = False) -> list[_Held | None]:
+        """The lists as they are, None for what is missing; with `stale` also those of an older epoch."""
+        return [
+            held
+            for start in range(0, len(owners), _READ_AT_ONCE)
+            for held in self._look_at(owners[start : start + _READ_AT_ONCE], stale=stale)
+        ]
+
+    def _look_at(self, owners: Sequence[int], *, stale: bool) -> list[_Held | None]:
+        of_owners = self._keys.buckets_of(_array(owners))
+        marked: Ids = np.unique(of_owners)
+        keys = [self._keys.of(owner) for owner in owners]
+        # Marks come first, over the same connection: the lists then hold what they say.
+        marks = [command(b"GET", self._keys.mark(bucket)) for bucket in marked.tolist()]
+        lists = [command(b"LRANGE", key, b"0", b"-1") for key in keys]
+        left = [command(b"PTTL", key) for key in keys] if self._ttl_ms is not None else []
+        buckets = np.concatenate([marked, of_owners, of_owners if left else of_owners[:0]])
+        answers = self._wire.values(buckets, Each(marks + lists + left), together=True)
+        by_bucket = dict(zip(marked.tolist(), map(mark_of, answers), strict=False))
+        found = answers[len(marks) : len(marks) + len(lists)]
+        left_ms = answers[len(marks) + len(lists) :] or [0] * len(found)
+        held = [
+            _held(listed, ms, by_bucket[bucket])
+            for listed, ms, bucket in zip(found, left_ms, of_owners.tolist(), strict=True)
+        ]
+        return held if stale else [one and one.of_now() for one in held]
+
+    def _keep(self, owners: Sequence[int], found: Sequence[_Held | None]) -> None:
+        """Have those live on that have been read."""
+        if self._ttl_ms is None:
+            return
+        due = [
+            (owner, held.header.identity)
+            for owner, held in zip(owners, found, strict=True)
+            if held is not None and held.left_ms < self._ttl_ms * _KEPT_WITHIN
+        ]
+        if due:
+            ttl = b"%d" % self._ttl_ms
+            calls = [call(KEEP, [self._keys.of(owner)], identity, ttl) for owner, identity in due]
+            self._wire.numbers(self._keys.buckets_of(_array([owner for owner, _ in due])), Each(calls))
+
+    # asking
+
+    def _call_each(
+        self, script: Script, owners: Sequence[int], arguments: Sequence[Sequence[bytes]]
+    ) -> list[Any]:
+        calls = [
+            call(script, [self._keys.of(owner), self._mark(owner)], *given)
+            for owner, given in zip(owners, arguments, strict=True)
+        ]
+        return self._wire.values(self._keys.buckets_of(_array(owners)), Each(calls))
+
+    def _mark(self, owner: int) -> bytes:
+        return self._keys.mark(int(self._keys.buckets_of(single(owner))[0]))
+
+    def _scanned(self) -> Iterator[list[int]]:
+        """Whose lists there are, some at a time."""
+        for nth in range(self._wire.servers()):
+            at = b"0"
+            while True:
+                scan = command(b"SCAN", at, b"MATCH", self._keys.pattern(), b"COUNT", _FOUND_AT_ONCE)
+                at, keys = self._wire.ask(nth, scan)
+                found = [owner for key in keys if (owner := self._keys.owner(key)) is not None]
+                if found:
+                    yield found
+                if at == b"0":
+                    break
+
+
+def _held(listed: object, left_ms: int, mark: Mark) -> _Held | None:
+    if not isinstance(listed, Listed):
+        return None
+    header = header_of(listed.head)
+    if header is None:
+        return None
+    return _Held(header, listed.head, listed.tail, listed.length, left_ms, mark)
+
+
+def _is_whole(answer: bytes) -> bool:
+    header, mark = header_of(answer), mark_of(answer[HEADER_BYTES:])
+    return header is not None and header.kind == SEALED and header.epoch == mark.epoch
+
+
+def _array(owners: Sequence[int]) -> Ids:
+    return np.array(owners, dtype=np.int64)

@@ -1,0 +1,76 @@
+"""Timelines in a real Redis, alone and as a cluster, keep the laws of their contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from feedkit.storage.base import TimelineStore
+from feedkit.storage.redis.keys import Keys
+from feedkit.storage.redis.marks import Marks
+from feedkit.storage.redis.nodes import opened
+from feedkit.storage.redis.timelines import RedisTimelines
+from feedkit.storage.redis.wire import RedisWire
+from feedkit.testing.contracts import TimelineStoreContract
+
+SERVERS = {"alone": "redis_url", "cluster": "redis_cluster_url"}
+
+
+@pytest.fixture(scope="module", params=["alone", "cluster"])
+def server(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(SERVERS[request.param]))
+
+
+@pytest.fixture(scope="module", params=[2, 3], ids=["resp2", "resp3"])
+def wire(request: pytest.FixtureRequest, server: str) -> Iterator[RedisWire]:
+    wire = RedisWire(opened(f"{server}?protocol={request.param}", timeout_s=10))
+    yield wire
+    wire.close()
+
+
+class TestRedisTimelines(TimelineStoreContract):
+    @pytest.fixture(autouse=True)
+    def _connected(self, wire: RedisWire, server: str) -> None:
+        self.wire, self.server = wire, server
+
+    def make_store(self, **bounds: Any) -> TimelineStore:
+        self.prefix = f"feedkit:{uuid4().hex[:12]}"
+        keys = Keys(self.prefix, "i", self.wire.buckets)
+        return RedisTimelines(
+            self.wire,
+            keys,
+            Marks(self.wire, keys),
+            capacity=bounds["capacity"],
+            tail=bounds["tail"],
+            ttl_ms=bounds["ttl_ms"],
+            lease_ms=30_000,
+        )
+
+    def later(self, ms: int) -> None:
+        """Every key of this store has that much less to live."""
+        client = every_node(self.server)
+        for key in list(client.scan_iter(f"{self.prefix}:*", count=1000)):
+            if (left := cast(int, client.pttl(key))) >= 0:
+                client.pexpire(key, left - ms)
+        client.close()
+
+    @settings(max_examples=15, suppress_health_check=[HealthCheck.differing_executors])
+    @given(st.data())
+    def test_whatever_happens_it_is_complete_above_its_floor(self, data: st.DataObject) -> None:
+        contract: Any = TimelineStoreContract.test_whatever_happens_it_is_complete_above_its_floor
+        contract.hypothesis.inner_test(self, data)
+
+
+def every_node(url: str) -> Any:
+    """A client of redis-py's for whatever stands at that address."""
+    client: Any = redis.Redis.from_url(url)
+    if client.info("cluster")["cluster_enabled"]:
+        client.close()
+        return redis.RedisCluster.from_url(url)
+    return client
