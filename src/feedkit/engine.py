@@ -194,6 +194,7 @@ def connect(
     deliver: str = ...,
     mention_resolver: MentionResolver | None = ...,
     metrics: Metrics | None = ...,
+    redis: Any = ...,
 ) -> Feed[str]: ...
 
 
@@ -209,6 +210,7 @@ def connect(
     deliver: str = ...,
     mention_resolver: MentionResolver | None = ...,
     metrics: Metrics | None = ...,
+    redis: Any = ...,
 ) -> Feed[Key]: ...
 
 
@@ -223,6 +225,7 @@ def connect(
     deliver: str = "inline",
     mention_resolver: MentionResolver | None = None,
     metrics: Metrics | None = None,
+    redis: Any = None,
 ) -> Feed[Any]:
     """A feed over a database. Nothing is opened before its first verb, so this is safe before a fork.
 
@@ -237,6 +240,9 @@ def connect(
         mention_resolver: gives the keys of those whom handles in a text name, by handle; without one, it is the user
             who was put with exactly that handle.
         metrics: is told what the feed counts and times, such as `feedkit.metrics.prometheus.PrometheusMetrics()`.
+        redis: `"redis://..."`, `"rediss://..."`, `"unix://..."`, a redis.Redis (Sentinel's too) or a
+            redis.RedisCluster: inboxes and outboxes are kept there, shared by all processes; without it, in the
+            memory of each.
 
     Raises:
         ConfigurationError: an argument is not one of those.
@@ -252,6 +258,7 @@ def connect(
             deliver=deliver,
             mention_resolver=mention_resolver,
             metrics=metrics,
+            redis=redis,
         )
     )
 

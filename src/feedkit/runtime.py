@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
@@ -14,7 +14,8 @@ from feedkit.fanout.pairs import Pairs
 from feedkit.fanout.policy import CostBased
 from feedkit.fanout.rebuild import Timelines
 from feedkit.fanout.routing import PulledList, Router
-from feedkit.log.consumers import SharedConsumer
+from feedkit.fanout.shared import Shared, SharedDelivery
+from feedkit.log.consumers import LocalConsumer, SharedConsumer
 from feedkit.log.counters import Counters
 from feedkit.log.tail import Tail
 from feedkit.log.worker import Worker, WorkerThread
@@ -39,7 +40,7 @@ from feedkit.reading.profile import Profile
 from feedkit.reading.suggestions import Suggestions
 from feedkit.reading.tag import Tag
 from feedkit.reading.thread import Thread
-from feedkit.storage.base import Tx
+from feedkit.storage.base import TimelineMarks, TimelineStore, Tx
 from feedkit.storage.directory import KEY_TYPES, Directory
 from feedkit.storage.doings import Doings
 from feedkit.storage.memory import MemoryTimelines
@@ -68,6 +69,9 @@ from feedkit.writing.stored import StoredDrafts
 from feedkit.writing.targets import Targets
 from feedkit.writing.users import UserWriting
 
+if TYPE_CHECKING:
+    from feedkit.storage.redis.opening import Opening
+
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
@@ -95,11 +99,13 @@ class Runtime(Generic[Key]):
             key_max_bytes=settings.key_max_bytes,
             cached=settings.users_cached,
         )
+        self._place = self._opening()
         self._wire_log()
         self._wire_reading()
         self._wire_writing()
         self._keys: list[CursorKey] = []
         self._worked_up_to = -1
+        self._delivered_up_to = -1
         self._thread: WorkerThread | None = None
 
     def open(self) -> None:
@@ -129,6 +135,8 @@ class Runtime(Generic[Key]):
         except FeedkitError as error:
             logger.info("the node lease is left to lapse: %s", error.code)
         finally:
+            if self._place is not None:
+                self._place.close()
             self.truth.close()
 
     def catch_up(self) -> int:
@@ -176,7 +184,7 @@ class Runtime(Generic[Key]):
 
         Everything is built from truth, as for a reader who has just come. See `storage.sql.inside` for `alone`.
         """
-        wiring = attrs.evolve(self._wiring, deliver="inline", metrics=None)
+        wiring = attrs.evolve(self._wiring, deliver="inline", metrics=None, redis=None)
         truth = self.truth.inside(connection, alone=alone)
         return Runtime(wiring, truth, None if alone else self.minting)
 
@@ -196,8 +204,9 @@ class Runtime(Generic[Key]):
                 number = self.tail.catch_up()
             finished = self.worker.run(until=until)
             self._worked_up_to = self.tail.catch_up()
-            done = finished and self._worked_up_to == number
-            if until is not None and time.monotonic() >= until:
+            delivered_all = self.sharing is None or self.sharing.delivery.run(until=until)
+            done = finished and delivered_all and self._worked_up_to == number
+            if not delivered_all or (until is not None and time.monotonic() >= until):
                 break
         return DrainResult(
             events=self.tail.applied - applied,
@@ -218,6 +227,20 @@ class Runtime(Generic[Key]):
             number = self.tail.catch_up()
         if number != self._worked_up_to and self.worker.run():
             self._worked_up_to = number
+        if self.sharing is not None and number != self._delivered_up_to and self.sharing.delivery.run():
+            self._delivered_up_to = number
+
+    def _opening(self) -> "Opening | None":
+        wiring = self._wiring
+        if wiring.redis is None:
+            return None
+        from feedkit.storage.redis.opening import Opening  # its client is slow to import
+
+        timeout_s = wiring.settings.redis_timeout_ms / 1000
+        return Opening(wiring.redis, wiring.namespace, self._install_id, timeout_s)
+
+    def _install_id(self) -> str:
+        return self.truth.read(self.truth.install.facts)["install_id"]
 
     def _load_keys(self) -> list[CursorKey]:
         self._keys = self.truth.read(self.truth.install.cursor_keys)
@@ -225,20 +248,7 @@ class Runtime(Generic[Key]):
 
     def _wire_log(self) -> None:
         truth, settings, clock = self.truth, self.settings, self._wiring.clock
-        self.inboxes = MemoryTimelines(
-            capacity=settings.inbox_entries,
-            tail=settings.inbox_tail,
-            maximum=settings.inboxes_max,
-            ttl_ms=settings.inbox_ttl_s * 1000,
-            clock=clock,
-        )
-        self.outboxes = MemoryTimelines(
-            capacity=settings.outbox_entries,
-            tail=settings.inbox_tail,
-            maximum=settings.outboxes_max,
-            ttl_ms=None,
-            clock=clock,
-        )
+        self._wire_timelines()
         self.post_writing = PostWriting(truth, Router(self._wiring.policy, truth))
         self.targets = Targets(truth, self.directory, clock)
         self.schedule = Schedule(truth, self.post_writing, self.targets, clock)
@@ -252,16 +262,54 @@ class Runtime(Generic[Key]):
         timelines = (truth, self.inboxes, self.outboxes, settings, self.pairs)
         self.delivery = Delivery(*timelines, clock=clock, metrics=self.metrics)
         # Delivery first: an author leaves the pulled list of this process only after the backfill.
-        self.tail = Tail(truth, [self.delivery, self.readthrough, self.schedule], settings.log_batch)
+        local: list[LocalConsumer] = [self.delivery, self.readthrough, self.schedule]
+        self.tail = Tail(truth, local if self.marks is None else local[1:], settings.log_batch)
+        self.sharing = None
+        if self.marks is not None:
+            delivery = SharedDelivery(truth, self.delivery, self.marks, settings.log_batch)
+            self.sharing = Shared(delivery, lambda: self.tail.touched)
         shared: list[SharedConsumer] = [
             counters,
             PulledList(policy, truth, clock, settings),
         ]
         self.worker = Worker(truth, shared, clock, settings)
 
+    def _wire_timelines(self) -> None:
+        settings = self.settings
+        self.inboxes: TimelineStore
+        self.outboxes: TimelineStore
+        self.marks: TimelineMarks | None = None
+        if self._place is not None:
+            from feedkit.storage.redis.timelines import shared_timelines
+
+            self.marks, self.inboxes, self.outboxes = shared_timelines(self._place, settings)
+            return
+        self.inboxes = MemoryTimelines(
+            capacity=settings.inbox_entries,
+            tail=settings.inbox_tail,
+            maximum=settings.inboxes_max,
+            ttl_ms=settings.inbox_ttl_s * 1000,
+            clock=self._wiring.clock,
+        )
+        self.outboxes = MemoryTimelines(
+            capacity=settings.outbox_entries,
+            tail=settings.inbox_tail,
+            maximum=settings.outboxes_max,
+            ttl_ms=None,
+            clock=self._wiring.clock,
+        )
+
     def _wire_reading(self) -> None:
         truth, settings, clock = self.truth, self.settings, self._wiring.clock
-        timelines = Timelines(truth, self.inboxes, self.outboxes, settings, self.pairs, self.metrics)
+        timelines = Timelines(
+            truth,
+            self.inboxes,
+            self.outboxes,
+            settings,
+            pairs=self.pairs,
+            shared=self.sharing,
+            metrics=self.metrics,
+        )
         hydrator = Hydrator(self.readthrough, clock)
         self.cursors = cursors = CursorCodec(lambda: self._keys, self._load_keys)
         reader = FeedReader(truth, hydrator, cursors, settings, self, self.metrics)

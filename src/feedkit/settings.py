@@ -258,6 +258,22 @@ class Settings:
         10_000, 0, 10_000_000, "viewers", "Viewers whose relations a process caches; 0 caches none."
     )
 
+    # timelines in Redis
+    redis_timeout_ms: int = _whole(
+        2000,
+        10,
+        600_000,
+        "ms",
+        "How long Redis may take to connect or to answer, where feedkit makes the client.",
+    )
+    build_lease_ms: int = _whole(
+        60_000,
+        100,
+        _DAY_MS,
+        "ms",
+        "How long building one timeline in Redis may take before another process may.",
+    )
+
     # delivery and the log
     delivery_chunk: int = _whole(2000, 1, 1_000_000, "followers", "Followers one step of a delivery handles.")
     log_batch: int = _whole(1000, 1, 100_000, "events", "Events one step of applying the log handles.")

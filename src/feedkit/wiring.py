@@ -36,6 +36,8 @@ class Wiring(Generic[Key]):
     """Gives the host's connection that a verb joins which was told none, or None for none of the host's."""
     mention_resolver: MentionResolver | None = None
     metrics: Metrics | None = None
+    redis: Any = None
+    """Where inboxes and outboxes are, a URL or a client; None for the memory of each process."""
 
 
 def wire(
@@ -49,6 +51,7 @@ def wire(
     deliver: str,
     mention_resolver: Any = None,
     metrics: Any = None,
+    redis: Any = None,
 ) -> Wiring[Key]:
     """The wiring of these arguments of `connect`. Raises ConfigurationError."""
     if not any(key is known for known in KEY_TYPES):
@@ -88,7 +91,14 @@ def wire(
         deliver=deliver,
         mention_resolver=mention_resolver,
         metrics=metrics,
+        redis=None if redis is None else _checked_redis(redis),
     )
+
+
+def _checked_redis(target: Any) -> Any:
+    from feedkit.storage.redis.opening import checked_target  # its client is slow to import
+
+    return checked_target(target)
 
 
 def checked_namespace(namespace: object) -> str:

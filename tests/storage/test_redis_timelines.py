@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from feedkit.storage.base import TimelineStore
-from feedkit.storage.redis.keys import Keys
-from feedkit.storage.redis.marks import Marks
+from feedkit.storage.redis.marks import RedisMarks
 from feedkit.storage.redis.nodes import opened
+from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.timelines import RedisTimelines
 from feedkit.storage.redis.wire import RedisWire
 from feedkit.testing.contracts import TimelineStoreContract
@@ -41,11 +41,11 @@ class TestRedisTimelines(TimelineStoreContract):
 
     def make_store(self, **bounds: Any) -> TimelineStore:
         self.prefix = f"feedkit:{uuid4().hex[:12]}"
-        keys = Keys(self.prefix, "i", self.wire.buckets)
+        place = Place(self.wire, self.prefix)
         return RedisTimelines(
-            self.wire,
-            keys,
-            Marks(self.wire, keys),
+            lambda: place,
+            "i",
+            RedisMarks(lambda: place),
             capacity=bounds["capacity"],
             tail=bounds["tail"],
             ttl_ms=bounds["ttl_ms"],

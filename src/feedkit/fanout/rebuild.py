@@ -1,15 +1,17 @@
 """Timelines as readers have them: as they are held, or built from truth where they are missing."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
+from attrs import evolve
 
 from feedkit.fanout.pairs import Pairs
 from feedkit.ids import MAX_ID
 from feedkit.idset import EMPTY, Ids, idset
 from feedkit.metrics import BUILDS, Metrics
 from feedkit.settings import Settings
-from feedkit.storage.base import Timeline, TimelineStore, Truth, Tx
+from feedkit.storage.base import OutOfReach, Timeline, TimelineStore, Truth, Tx
 from feedkit.storage.entries import Entries
 from feedkit.storage.flights import Flights
 from feedkit.visibility import Tie
@@ -17,11 +19,24 @@ from feedkit.visibility import Tie
 _ROWS_AT_ONCE = 20_000
 
 
+class Sharing(Protocol):
+    """What a process knows of timelines that it shares with others."""
+
+    def applied(self) -> int:
+        """The number of the log up to which this process has come, or begun to come."""
+
+    def deliver(self) -> None:
+        """Deliver what is pending, unless it cannot be done now."""
+
+
 class Timelines:
     """Inboxes and outboxes, whole.
 
     To build one, the store is told first, so that deliveries queue up behind the build; only then truth is
     read. What is delivered meanwhile may be in both, and counts once.
+
+    Timelines that processes share may be behind this one: then they are delivered to first. If that cannot be, or
+    they are out of reach, readers get what truth says, and are told.
     """
 
     def __init__(
@@ -30,13 +45,16 @@ class Timelines:
         inboxes: TimelineStore,
         outboxes: TimelineStore,
         settings: Settings,
+        *,
         pairs: Pairs | None = None,
+        shared: Sharing | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         self._truth, self._inboxes, self._outboxes, self._pairs = truth, inboxes, outboxes, pairs
         self._inbox_entries, self._outbox_entries = settings.inbox_entries, settings.outbox_entries
         self._metrics = metrics
         self._flights = Flights()
+        self._shared = shared
 
     def note_read(self, reader_id: int) -> None:
         """Somebody is about to be shown a page; policies that choose by pairs go by this."""
@@ -49,25 +67,63 @@ class Timelines:
 
     def inbox(self, reader_id: int) -> Timeline:
         """The inbox of a reader; who comes while it is being built waits for that same build."""
-        held = self._inboxes.read(reader_id)
-        if held is not None:
-            return held
-        with self._flights.one(reader_id):
-            return self._inboxes.read(reader_id) or self._build_inbox(reader_id)
+        try:
+            (held,) = self._read(self._inboxes, (reader_id,))
+            if held is not None:
+                return held if self._is_complete(held) else self._from_truth(reader_id)
+            with self._flights.one(reader_id):
+                (held,) = self._read(self._inboxes, (reader_id,))
+                return held if held and self._is_complete(held) else self._build_inbox(reader_id)
+        except OutOfReach:
+            return self._from_truth(reader_id)
 
     def outboxes(self, author_ids: Sequence[int]) -> list[Timeline]:
         """The outboxes of authors, in any order."""
-        held = self._outboxes.read_many(author_ids)
-        missing = [
-            author_id for author_id, timeline in zip(author_ids, held, strict=True) if timeline is None
-        ]
+        try:
+            held = self._read(self._outboxes, author_ids)
+            missing = [
+                author_id for author_id, timeline in zip(author_ids, held, strict=True) if timeline is None
+            ]
+            behind = [
+                author_id
+                for author_id, timeline in zip(author_ids, held, strict=True)
+                if timeline is not None and not self._is_complete(timeline)
+            ]
+            complete = [timeline for timeline in held if timeline and self._is_complete(timeline)]
+            return (
+                complete + self._in_steps(missing, self._build_outboxes) + self._outboxes_from_truth(behind)
+            )
+        except OutOfReach:
+            return self._outboxes_from_truth(author_ids)
+
+    def _read(self, store: TimelineStore, owners: Sequence[int]) -> list[Timeline | None]:
+        """What a store holds; where that is behind this process, after delivering what is pending."""
+        held = store.read_many(owners)
+        if self._shared is None or all(timeline is None or self._is_complete(timeline) for timeline in held):
+            return held
+        self._shared.deliver()
+        return store.read_many(owners)
+
+    def _is_complete(self, held: Timeline) -> bool:
+        return self._shared is None or held.complete_to >= self._shared.applied()
+
+    def _from_truth(self, reader_id: int) -> Timeline:
+        found = self._truth.read(lambda tx: self._delivered(tx, reader_id))
+        return evolve(self._timeline(found, self._inbox_entries), degraded=True)
+
+    def _outboxes_from_truth(self, author_ids: Sequence[int]) -> list[Timeline]:
+        built = self._in_steps(author_ids, self._newest_of)
+        return [evolve(timeline, degraded=True) for timeline in built]
+
+    def _in_steps(
+        self, author_ids: Sequence[int], build: Callable[[Sequence[int]], list[Timeline]]
+    ) -> list[Timeline]:
         step = max(1, _ROWS_AT_ONCE // self._outbox_entries)
-        built = [
+        return [
             timeline
-            for start in range(0, len(missing), step)
-            for timeline in self._build_outboxes(missing[start : start + step])
+            for start in range(0, len(author_ids), step)
+            for timeline in build(author_ids[start : start + step])
         ]
-        return [timeline for timeline in held if timeline is not None] + built
 
     def _build_inbox(self, reader_id: int) -> Timeline:
         if self._metrics is not None:
@@ -85,7 +141,7 @@ class Timelines:
             raise
         if token is not None:
             self._inboxes.install(reader_id, token, built.entries, built.floor)
-        return self._inboxes.read(reader_id) or built
+        return built
 
     def _delivered(self, tx: Tx, reader_id: int) -> Entries:
         """What a reader's inbox would hold.
@@ -101,18 +157,21 @@ class Timelines:
     def _build_outboxes(self, author_ids: Sequence[int]) -> list[Timeline]:
         tokens = {author_id: self._outboxes.begin(author_id) for author_id in author_ids}
         try:
-            newest = self._truth.read(
-                lambda tx: self._truth.posts.newest_of_each(tx, idset(author_ids), self._outbox_entries)
-            )
+            built = self._newest_of(author_ids)
         except BaseException:
             self._outboxes.drop([author_id for author_id, token in tokens.items() if token is not None])
             raise
-        built = self._split(newest, author_ids)
         for author_id, timeline in zip(author_ids, built, strict=True):
             token = tokens[author_id]
             if token is not None:
                 self._outboxes.install(author_id, token, timeline.entries, timeline.floor)
-        return [held or own for held, own in zip(self._outboxes.read_many(author_ids), built, strict=True)]
+        return built
+
+    def _newest_of(self, author_ids: Sequence[int]) -> list[Timeline]:
+        newest = self._truth.read(
+            lambda tx: self._truth.posts.newest_of_each(tx, idset(author_ids), self._outbox_entries)
+        )
+        return self._split(newest, author_ids)
 
     def _split(self, newest: Entries, author_ids: Sequence[int]) -> list[Timeline]:
         order = np.argsort(newest.authors, kind="stable")

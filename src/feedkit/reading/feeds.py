@@ -14,7 +14,7 @@ from feedkit.metrics import PAGE, PAGES, Metrics
 from feedkit.model import Item, Key
 from feedkit.reading.hydrate import Hydrator
 from feedkit.reading.pages import FIRST_PAGE, MODE_TIME, Filled, Hydrate, fill
-from feedkit.reading.sources import OldestFirst, Source, turned
+from feedkit.reading.sources import OldestFirst, Source, Timelined, turned
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth
 from feedkit.visibility import Relations, Surface
@@ -32,6 +32,16 @@ class Opened:
     def oldest_first(self) -> bool:
         """Whether a page begins with the oldest."""
         return isinstance(self.source, OldestFirst)
+
+    @property
+    def degraded(self) -> bool:
+        """Whether something was out of reach."""
+        return isinstance(self.source, Timelined) and self.source.degraded
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it may hold what this process has not heard of."""
+        return isinstance(self.source, Timelined) and self.source.is_shared
 
 
 class AppliedLog(Protocol):
@@ -86,6 +96,7 @@ class FeedReader(Generic[Key]):
             "items": filled.items,
             "next_cursor": follows and self.cursors.encode(follows, viewer=viewer_tag, feed=name),
             "newer_cursor": self.cursors.encode(newer, viewer=viewer_tag, feed=name),
+            "degraded": opened.degraded,
             "truncated": filled.truncated,
             "unreadable": filled.unreadable,
         }
@@ -118,7 +129,8 @@ class FeedReader(Generic[Key]):
         source = opened.source.newer_than(at.since, at.mark) if at.until else opened.source
         left_out: set[int] = set()
         filled = fill(source, hydrate, at, limit, self.settings.max_scan, left_out)
-        if self.truth.times_read() == times_read and self.log.is_at(at.mark):
+        unread = self.truth.times_read() == times_read and not opened.is_shared
+        if unread and self.log.is_at(at.mark):
             return filled  # all of it was in memory, and nothing newer is there
         for _ in range(_REFILLS):
             too_new = self._too_new(opened.source, filled, at)

@@ -128,6 +128,16 @@ class Timelined:
         """See `Source`."""
         return attrs.evolve(self, late=(since, mark))
 
+    @property
+    def degraded(self) -> bool:
+        """Whether something had to be made from truth, since what is held was out of reach or behind."""
+        return any(timeline.degraded for timeline in self._timelines())
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may have delivered what this one has not heard of."""
+        return any(timeline.complete_to != MAX_ID for timeline in self._timelines())
+
     def _timelines(self) -> Sequence[Timeline]:
         return self.outboxes if self.inbox is None else [self.inbox, *self.outboxes]
 

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 import attrs
 
 from feedkit.cursor import CursorKey
+from feedkit.errors import Unavailable
 from feedkit.ids import MAX_ID, Lease
 from feedkit.idset import Ids
 from feedkit.model import Audience, Event, Post
@@ -29,6 +30,8 @@ Tx = Any
 
 COUNTERS = "counters"
 """The shared consumer that keeps the counters, by its name in the log."""
+TIMELINES = "timelines"
+"""By this name the log knows how far timelines that processes share have been delivered to; pruning does not wait."""
 REACTED, REACTED_BY = "reacted:", "reacted_by:"
 """What the kinds of associations and counters of reactions begin with; the kind of reaction follows."""
 COUNTED = "counted"
@@ -307,6 +310,10 @@ class InstallStore(Protocol):
         """Mint a key that signs from now on; keep the newest `keep`."""
 
 
+class OutOfReach(Unavailable):
+    """A materialisation could not be reached. Truth may be all the same."""
+
+
 @attrs.frozen(slots=True)
 class Timeline:
     """What a store holds of one timeline: every entry at or above `floor`, perhaps some below it.
@@ -318,6 +325,8 @@ class Timeline:
     entries: Entries
     floor: int
     complete_to: int = MAX_ID
+    degraded: bool = False
+    """Whether it had to be made from truth, since what is held was out of reach or behind."""
 
 
 class TimelineStore(ABC):
@@ -375,3 +384,21 @@ class TimelineStore(ABC):
     def holders(self) -> Ids | None:
         """Everybody whose timeline is held here, whole or being built; None where that cannot be told."""
         return None
+
+
+class TimelineMarks(Protocol):
+    """How far the log has been delivered to timelines that processes share, as the very servers say that hold them.
+
+    Laws: a timeline that is held contains what all events up to the mark beside it brought. A server whose mark is
+    lower than truth remembers has lost something, one whose mark is above the log has outlived truth: it begins a
+    new epoch, and no timeline of an older one is ever read, appended to or installed again.
+    """
+
+    def advance(self, before: int, up_to: int, last: Callable[[], int]) -> bool:
+        """Note that all events up to number `up_to` are delivered, where truth remembers that those to `before` were.
+
+        `last` gives the highest number of the log. False where a new epoch had to begin.
+        """
+
+    def renew(self) -> None:
+        """Begin a new epoch everywhere: all timelines count as missing."""

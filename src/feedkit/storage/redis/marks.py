@@ -6,17 +6,19 @@ a new epoch begins, and every timeline of an older one counts as missing.
 """
 
 import secrets
+from collections.abc import Callable
 
 import attrs
 import numpy as np
 
+from feedkit.idset import Ids
 from feedkit.storage.redis.commands import Each, call
-from feedkit.storage.redis.keys import Keys
+from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.scripts import ADVANCE
-from feedkit.storage.redis.wire import Wire
 
 _EPOCH_BYTES = 8
 NOWHERE = -1
+_RENEWED = -1
 
 
 @attrs.frozen(slots=True)
@@ -47,27 +49,28 @@ def fresh_epoch() -> bytes:
     return secrets.token_bytes(_EPOCH_BYTES)
 
 
-class Marks:
-    """The marks of all buckets of a feed; inboxes and outboxes share them."""
+class RedisMarks:
+    """The marks of all buckets of a feed; inboxes and outboxes share them. See `TimelineMarks`."""
 
-    def __init__(self, wire: Wire, keys: Keys) -> None:
-        self._wire, self._keys = wire, keys
+    def __init__(self, place: Callable[[], Place]) -> None:
+        self._place = place
 
-    def advance(self, delivered: tuple[int, int], last: int) -> int:
-        """Note that all events up to the second number are delivered, by one who knows that those up to the first were.
-
-        `last`: the last number of the log. A bucket whose mark lies below the first number, or above the log,
-        is not what it was, and begins a new epoch; how many did.
-        """
-        before, up_to = delivered
-        return self._move(b"%d" % before, b"%d" % max(last, up_to), b"%d" % up_to)
+    def advance(self, before: int, up_to: int, last: Callable[[], int]) -> bool:
+        buckets = np.arange(self._place().wire.buckets)
+        moved = self._move(buckets, before, b"%d" % up_to)
+        ahead = moved > up_to  # others have delivered more, or truth is not what it was
+        if ahead.any():
+            ahead = moved > last()
+            self._move(buckets[ahead], int(moved.max()) + 1, b"%d" % up_to)
+        return not ahead.any() and bool((moved != _RENEWED).all())
 
     def renew(self) -> None:
-        """Begin a new epoch everywhere: all timelines count as missing. The marks stay where they are."""
-        self._move(b"0", b"0", b"")
+        self._move(np.arange(self._place().wire.buckets), 0, b"")
 
-    def _move(self, *bounds: bytes) -> int:
-        keys = [self._keys.mark(bucket) for bucket in range(self._keys.buckets)]
-        calls = [call(ADVANCE, [key], *bounds, fresh_epoch()) for key in keys]
-        moved = self._wire.numbers(np.arange(len(calls)), Each(calls))
-        return int((moved == 0).sum())
+    def _move(self, buckets: Ids, lowest: int, up_to: bytes) -> Ids:
+        keys = self._place().keys("")
+        calls = [
+            call(ADVANCE, [keys.mark(bucket)], b"%d" % lowest, up_to, fresh_epoch())
+            for bucket in buckets.tolist()
+        ]
+        return self._place().wire.numbers(buckets, Each(calls))

@@ -1,13 +1,14 @@
 """Timelines as lists in Redis: a sealed block, and behind it what was delivered since. `layout` has their form."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
 import numpy as np
 
 from feedkit.idset import Ids, single
-from feedkit.storage.base import Timeline, TimelineStore
+from feedkit.settings import Settings
+from feedkit.storage.base import Timeline, TimelineMarks, TimelineStore
 from feedkit.storage.entries import ENTRY_BYTES, Entries, pack
 from feedkit.storage.redis.commands import Alike, Each, call, command
 from feedkit.storage.redis.keys import Keys
@@ -26,7 +27,8 @@ from feedkit.storage.redis.layout import (
     stamp_of,
     timeline_of,
 )
-from feedkit.storage.redis.marks import Mark, Marks, fresh_epoch, mark_of
+from feedkit.storage.redis.marks import Mark, RedisMarks, fresh_epoch, mark_of
+from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.replies import Listed
 from feedkit.storage.redis.scripts import BEGIN, HEAD, KEEP, SWAP, Script
 from feedkit.storage.redis.wire import Wire
@@ -63,8 +65,8 @@ class RedisTimelines(TimelineStore):
     """Shared by all processes; safe for threads.
 
     Args:
-        wire: to the servers.
-        keys: names them.
+        place: gives where they are; called at each use, so that nothing is opened before the first.
+        kind: tells inboxes from outboxes in their keys.
         marks: of the feed.
         capacity: entries kept per timeline.
         tail: entries that may stand behind the block.
@@ -74,16 +76,16 @@ class RedisTimelines(TimelineStore):
 
     def __init__(
         self,
-        wire: Wire,
-        keys: Keys,
-        marks: Marks,
+        place: Callable[[], Place],
+        kind: str,
+        marks: TimelineMarks,
         *,
         capacity: int,
         tail: int,
         ttl_ms: int | None,
         lease_ms: int,
     ) -> None:
-        self._wire, self._keys, self._marks = wire, keys, marks
+        self._place, self._kind, self._marks = place, kind, marks
         self._capacity, self._tail = capacity, tail
         self._ttl_ms = ttl_ms
         self._lease_ms = lease_ms if ttl_ms is None else min(lease_ms, ttl_ms)
@@ -236,6 +238,14 @@ class RedisTimelines(TimelineStore):
 
     # asking
 
+    @property
+    def _wire(self) -> Wire:
+        return self._place().wire
+
+    @property
+    def _keys(self) -> Keys:
+        return self._place().keys(self._kind)
+
     def _call_each(
         self, script: Script, owners: Sequence[int], arguments: Sequence[Sequence[bytes]]
     ) -> list[Any]:
@@ -260,6 +270,26 @@ class RedisTimelines(TimelineStore):
                     yield found
                 if at == b"0":
                     break
+
+
+def shared_timelines(
+    place: Callable[[], Place], settings: Settings
+) -> tuple[RedisMarks, RedisTimelines, RedisTimelines]:
+    """The marks, inboxes and outboxes of a feed."""
+    marks = RedisMarks(place)
+
+    def timelines(kind: str, capacity: int) -> RedisTimelines:
+        return RedisTimelines(
+            place,
+            kind,
+            marks,
+            capacity=capacity,
+            tail=settings.inbox_tail,
+            ttl_ms=settings.inbox_ttl_s * 1000,
+            lease_ms=settings.build_lease_ms,
+        )
+
+    return marks, timelines("i", settings.inbox_entries), timelines("o", settings.outbox_entries)
 
 
 def _held(listed: object, left_ms: int, mark: Mark) -> _Held | None:

@@ -21,8 +21,9 @@ from redis.exceptions import (
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from feedkit.errors import ConfigurationError, Unavailable
+from feedkit.errors import ConfigurationError
 from feedkit.idset import Ids
+from feedkit.storage.base import OutOfReach
 from feedkit.storage.redis import scripts
 from feedkit.storage.redis.commands import ASKING, Commands, command
 from feedkit.storage.redis.nodes import Nodes, Pool
@@ -30,6 +31,7 @@ from feedkit.storage.redis.replies import Garbled, Refusal, Replies
 
 _ATTEMPTS = 6
 _FIRST_PAUSE_S = 0.01
+_REST_S = 1.0
 _AT_ONCE = 2000  # commands sent before the replies to those sent earlier are read
 _BUSY = {"LOADING", "MASTERDOWN", "BUSY"}
 _ELSEWHERE = {"READONLY", "CLUSTERDOWN", "TRYAGAIN"}
@@ -71,6 +73,7 @@ class RedisWire:
     def __init__(self, nodes: Nodes) -> None:
         self._nodes = nodes
         self.buckets = nodes.buckets
+        self._rests_until = 0.0
 
     def numbers(self, buckets: Ids, commands: Commands) -> Ids:
         found = np.zeros(len(commands), dtype=np.int64)
@@ -117,7 +120,9 @@ class RedisWire:
     def _run(self, job: "_Job", *, together: bool) -> None:
         everything: Ids = np.arange(len(job.commands))
         left, pause = everything, _FIRST_PAUSE_S
-        with _told():
+        if time.monotonic() < self._rests_until:
+            raise OutOfReach("Redis could not be reached a moment ago; try again", retry_after_s=_REST_S)
+        with _told(self._rest):
             for attempt in range(_ATTEMPTS):
                 again = self._once(job, left, is_first=not attempt)
                 if not again:
@@ -126,9 +131,11 @@ class RedisWire:
                 if attempt:
                     time.sleep(pause)
                     pause *= 2
-        raise Unavailable(
-            "Redis keeps sending feedkit elsewhere; see whether its cluster or Sentinel is well"
-        )
+        raise OutOfReach("Redis keeps sending feedkit elsewhere; see whether its cluster or Sentinel is well")
+
+    def _rest(self) -> None:
+        """Leave Redis alone for a while, so that not every reader waits for it in vain."""
+        self._rests_until = time.monotonic() + _REST_S
 
     def _once(self, job: "_Job", rows: Ids, *, is_first: bool) -> list[int]:
         """Send these commands; which of them have to be sent again."""
@@ -271,8 +278,8 @@ def _teach(pool: Pool) -> None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Errors of the driver as those of feedkit."""
+def _told(failed: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Errors of the driver as those of feedkit; `failed` is called where the server could not be reached."""
     try:
         yield
     except (AuthenticationError, AuthorizationError) as error:
@@ -280,21 +287,22 @@ def _told() -> Iterator[None]:
     except (RedisError, OSError, Garbled) as error:
         if isinstance(error, ResponseError) and not isinstance(error, RedisConnectionError):
             raise _error_of(Refusal(str(error))) from error
-        raise Unavailable(f"Redis could not be reached ({type(error).__name__}); try again") from error
+        failed()
+        raise OutOfReach(f"Redis could not be reached ({type(error).__name__}); try again") from error
 
 
 def _error_of(refusal: Refusal) -> Exception:
     code = refusal.code
     if code == "OOM":
-        return Unavailable(
+        return OutOfReach(
             "Redis is full; raise its maxmemory, or set maxmemory-policy to allkeys-lru so that inboxes make room"
         )
     if code in _BUSY:
-        return Unavailable(f"Redis is not ready ({code}); try again")
+        return OutOfReach(f"Redis is not ready ({code}); try again")
     if code in _NOT_ALLOWED:
         message = (
             "Redis does not let its user do what feedkit needs: GET, SET, RPUSHX, LRANGE, EVALSHA, SCRIPT LOAD, "
             f"UNLINK, SCAN, INFO and those inside scripts, on its own keys; it says {refusal.message[:200]}"
         )
         return ConfigurationError(message, argument="redis")
-    return Unavailable(f"Redis answered {refusal.message[:200]}")
+    return OutOfReach(f"Redis answered {refusal.message[:200]}")

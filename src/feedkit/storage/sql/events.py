@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from feedkit.codec import MISS, decode, encode
 from feedkit.idset import Ids
 from feedkit.model import OF_POSTS, Audience, Event, EventKind, Route
+from feedkit.storage.base import TIMELINES
 from feedkit.storage.entries import Entries, of_rows
 from feedkit.storage.sql.dialects import Dialect, columns
 from feedkit.storage.sql.prepared import Tx
@@ -55,7 +56,9 @@ class SqlEvents:
                 index_elements=[consumers.c.name], set_={"offset": insert.excluded.offset}
             )
         )
-        self._slowest = prepare(sa.select(sa.func.coalesce(sa.func.min(consumers.c.offset), 0)))
+        waited_for = consumers.c.name != TIMELINES
+        slowest = sa.select(sa.func.coalesce(sa.func.min(consumers.c.offset), 0)).where(waited_for)
+        self._slowest = prepare(slowest)
 
     def append(self, tx: Tx, event: Event) -> None:
         self._append.run(

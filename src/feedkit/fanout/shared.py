@@ -1,0 +1,104 @@
+"""Delivers the log to timelines that all processes share: once, by whichever process comes by."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+
+import attrs
+
+from feedkit.fanout.delivery import Delivery
+from feedkit.model import Event, EventKind
+from feedkit.storage.base import TIMELINES, OutOfReach, TimelineMarks, Truth, Tx
+
+logger = logging.getLogger(__name__)
+
+
+@attrs.frozen(slots=True)
+class _Pending:
+    """What truth says is to be done: events above `before`, in order."""
+
+    before: int
+    events: Sequence[Event]
+    last: int
+    """The highest number of the log."""
+    remembered: bool
+    """Whether truth knows of an earlier delivery."""
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether there were events that cannot be delivered: they are gone from the log, or of a later version."""
+        if not self.remembered or self.before > self.last:
+            return True
+        first = self.events[0].number if self.events else self.before + 1
+        return first != self.before + 1 or any(event.kind is EventKind.UNKNOWN for event in self.events)
+
+    @property
+    def up_to(self) -> int:
+        """The number of the last of these events."""
+        return self.last if self.is_broken else self.events[-1].number if self.events else self.before
+
+
+class SharedDelivery:
+    """A shared consumer whose effects are outside truth, so that it may do things twice but leaves nothing out.
+
+    First the timelines, then the marks beside them, then truth: whoever stops in between is repeated.
+    """
+
+    def __init__(self, truth: Truth, delivery: Delivery, marks: TimelineMarks, batch: int) -> None:
+        self._truth, self._delivery, self._marks, self._batch = truth, delivery, marks, batch
+
+    def run(self, *, until: float | None = None) -> bool:
+        """Deliver until nothing is left (True), or until that moment of `time.monotonic()`, or as far as can be."""
+        try:
+            while self.run_batch() == self._batch:
+                if until is not None and time.monotonic() >= until:
+                    return False
+        except OutOfReach as error:
+            logger.warning("timelines are out of reach, nothing is delivered: %s", error.code)
+            return False
+        return True
+
+    def run_batch(self) -> int:
+        """Deliver a batch of events; how many there were. Raises OutOfReach."""
+        pending = self._truth.read(self._pending)
+        if pending.is_broken:
+            self._delivery.clear()
+        elif pending.events:
+            self._delivery.apply(pending.events)
+        if not self._marks.advance(pending.before, pending.up_to, self._last):
+            logger.warning("timelines were lost or set back; they are built anew")
+        if pending.up_to != pending.before or not pending.remembered:
+            self._truth.write(lambda tx: self._remember(tx, pending))
+        return len(pending.events)
+
+    def _pending(self, tx: Tx) -> _Pending:
+        before = self._truth.events.offsets(tx).get(TIMELINES)
+        events = self._truth.events.after(tx, before or 0, self._batch)
+        numbered = sorted((event for event in events if event.number), key=lambda event: event.number)
+        last = max(self._truth.events.last_number(tx), numbered[-1].number if numbered else 0)
+        return _Pending(before or 0, numbered if before is not None else [], last, before is not None)
+
+    def _remember(self, tx: Tx, pending: _Pending) -> None:
+        """Only forwards, if another process has come further meanwhile, unless truth itself was set back."""
+        remembered = self._truth.events.offsets(tx).get(TIMELINES, 0)
+        if remembered < pending.up_to or remembered > pending.last:
+            self._truth.events.set_offsets(tx, [TIMELINES], pending.up_to)
+
+    def _last(self) -> int:
+        return self._truth.read(self._truth.events.last_number)
+
+
+@attrs.frozen(slots=True)
+class Shared:
+    """What a process knows of the timelines it shares: see `Sharing`."""
+
+    delivery: SharedDelivery
+    place: Callable[[], int]
+
+    def applied(self) -> int:
+        """See `Sharing`."""
+        return self.place()
+
+    def deliver(self) -> None:
+        """See `Sharing`."""
+        self.delivery.run()
