@@ -1,6 +1,7 @@
 """Delivers the log to timelines that all processes share: once, by whichever process comes by."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 
@@ -8,7 +9,9 @@ import attrs
 
 from feedkit.fanout.delivery import Delivery
 from feedkit.model import Event, EventKind
-from feedkit.storage.base import TIMELINES, OutOfReach, TimelineMarks, Truth, Tx
+from feedkit.storage.base import TIMELINES, OutOfReach, TimelineMarks, Truth, TurnLost, Tx
+
+_POLL_S = 0.005
 
 logger = logging.getLogger(__name__)
 
@@ -46,30 +49,44 @@ class SharedDelivery:
 
     def __init__(self, truth: Truth, delivery: Delivery, marks: TimelineMarks, batch: int) -> None:
         self._truth, self._delivery, self._marks, self._batch = truth, delivery, marks, batch
+        self._one_at_a_time = threading.Lock()
 
-    def run(self, *, until: float | None = None) -> bool:
-        """Deliver until nothing is left (True), or until that moment of `time.monotonic()`, or as far as can be."""
+    def run(self, *, until: float | None = None, wait: bool = False) -> bool:
+        """Deliver until nothing is left (True), or until that moment of `time.monotonic()`, or as far as can be.
+
+        Where another process is at it, nothing is done, unless to `wait`.
+        """
         try:
-            while self.run_batch() == self._batch:
+            while (delivered := self.run_batch()) is None or delivered == self._batch:
+                if delivered is None and not wait:
+                    return False
                 if until is not None and time.monotonic() >= until:
                     return False
+                if delivered is None:
+                    time.sleep(_POLL_S)
+        except TurnLost:
+            return False
         except OutOfReach as error:
             logger.warning("timelines are out of reach, nothing is delivered: %s", error.code)
             return False
         return True
 
-    def run_batch(self) -> int:
-        """Deliver a batch of events; how many there were. Raises OutOfReach."""
-        pending = self._truth.read(self._pending)
-        if pending.is_broken:
-            self._delivery.clear()
-        elif pending.events:
-            self._delivery.apply(pending.events)
-        if not self._marks.advance(pending.before, pending.up_to, self._last):
-            logger.warning("timelines were lost or set back; they are built anew")
-        if pending.up_to != pending.before or not pending.remembered:
-            self._truth.write(lambda tx: self._remember(tx, pending))
-        return len(pending.events)
+    def run_batch(self) -> int | None:
+        """Deliver a batch of events; how many there were, None where others deliver. Raises OutOfReach."""
+        with self._one_at_a_time, self._marks.turn() as is_ours:
+            if not is_ours:
+                return None
+            pending = self._truth.read(self._pending)
+            if pending.is_broken:
+                self._delivery.clear()
+            elif pending.events:
+                self._delivery.apply(pending.events)
+            kept = self._marks.advance(pending.before, pending.up_to, self._last)
+            if not kept and pending.remembered:
+                logger.warning("timelines were lost or set back; they are built anew")
+            if pending.up_to != pending.before or not pending.remembered:
+                self._truth.write(lambda tx: self._remember(tx, pending))
+            return len(pending.events)
 
     def _pending(self, tx: Tx) -> _Pending:
         before = self._truth.events.offsets(tx).get(TIMELINES)

@@ -7,6 +7,7 @@ holds it holds completely. `feedkit.testing.contracts` checks any driver against
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
 
 import attrs
@@ -314,6 +315,10 @@ class OutOfReach(Unavailable):
     """A materialisation could not be reached. Truth may be all the same."""
 
 
+class TurnLost(OutOfReach):
+    """What was delivered in this turn cannot be relied on: it has to be done again."""
+
+
 @attrs.frozen(slots=True)
 class Timeline:
     """What a store holds of one timeline: every entry at or above `floor`, perhaps some below it.
@@ -393,6 +398,13 @@ class TimelineMarks(Protocol):
     lower than truth remembers has lost something, one whose mark is above the log has outlived truth: it begins a
     new epoch, and no timeline of an older one is ever read, appended to or installed again.
     """
+
+    def turn(self) -> AbstractContextManager[bool]:
+        """Be the one who delivers, and in whose turn the thread's deliveries are counted; False where others are.
+
+        Raises:
+            TurnLost: within it: something came between, and nobody knows what became of the deliveries.
+        """
 
     def advance(self, before: int, up_to: int, last: Callable[[], int]) -> bool:
         """Note that all events up to number `up_to` are delivered, where truth remembers that those to `before` were.

@@ -52,6 +52,20 @@ class Each:
         return b"".join([self._commands[nth] for nth in chosen.tolist()])
 
 
+class Both:
+    """Some commands, and behind them others."""
+
+    def __init__(self, first: Commands, then: Commands) -> None:
+        self._first, self._then = first, then
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._then)
+
+    def packed(self, chosen: Ids) -> bytes:
+        is_first = chosen < len(self._first)
+        return self._first.packed(chosen[is_first]) + self._then.packed(chosen[~is_first] - len(self._first))
+
+
 def command(*words: bytes) -> bytes:
     """One command."""
     return b"*%d\r\n" % len(words) + _words(words)

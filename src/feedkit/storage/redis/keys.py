@@ -3,6 +3,8 @@
     <prefix>:<kind>:<owner>                a timeline; the owner as 16 hexadecimal digits
     <prefix>:<kind>:{<tag>}:<owner>        the same in a cluster
     <prefix>:mark, <prefix>:mark:{<tag>}   how far deliveries have come, see `marks`
+    <prefix>:step, <prefix>:step:{<tag>}   what the turn to deliver has brought
+    <prefix>:turn                          who delivers at the moment
 
 In a cluster every owner belongs to one of 64 *buckets*. All that belongs to a bucket carries its tag, so
 that it lies in one slot and moves with it.
@@ -91,15 +93,22 @@ class Keys:
 
     def mark(self, bucket: int) -> bytes:
         """The key of the mark of a bucket."""
-        return self._prefix + b":mark" + (b":{" + tags()[bucket] + b"}" if self.buckets > 1 else b"")
+        return self._of_bucket(b":mark", bucket)
+
+    def step(self, bucket: int) -> bytes:
+        """The key of what the turn has brought to a bucket."""
+        return self._of_bucket(b":step", bucket)
+
+    def turn(self) -> bytes:
+        """The key of the turn, which lies in the first bucket."""
+        return self._of_bucket(b":turn", 0)
+
+    def _of_bucket(self, name: bytes, bucket: int) -> bytes:
+        return self._prefix + name + (b":{" + tags()[bucket] + b"}" if self.buckets > 1 else b"")
 
     def pattern(self) -> bytes:
         """What SCAN finds them by."""
         return _escaped(self._before) + b"*"
-
-    def slot(self, bucket: int) -> int:
-        """The slot of a bucket."""
-        return slot_of(tags()[bucket]) if self.buckets > 1 else 0
 
     def _tagged(self, bucket: int) -> bytes:
         return b"{" + tags()[bucket] + b"}:" if self.buckets > 1 else b""

@@ -8,9 +8,9 @@ import numpy as np
 
 from feedkit.idset import Ids, single
 from feedkit.settings import Settings
-from feedkit.storage.base import Timeline, TimelineMarks, TimelineStore
+from feedkit.storage.base import Timeline, TimelineStore
 from feedkit.storage.entries import ENTRY_BYTES, Entries, pack
-from feedkit.storage.redis.commands import Alike, Each, call, command
+from feedkit.storage.redis.commands import Alike, Both, Each, call, command
 from feedkit.storage.redis.keys import Keys
 from feedkit.storage.redis.layout import (
     BUILDING,
@@ -78,7 +78,7 @@ class RedisTimelines(TimelineStore):
         self,
         place: Callable[[], Place],
         kind: str,
-        marks: TimelineMarks,
+        marks: RedisMarks,
         *,
         capacity: int,
         tail: int,
@@ -162,7 +162,11 @@ class RedisTimelines(TimelineStore):
         each = [elements[at : at + ENTRY_BYTES] for at in range(0, len(elements), ENTRY_BYTES)]
         if not each or not len(owners):
             return 0
-        lengths = self._wire.numbers(buckets, Alike([b"RPUSHX"], self._keys.rows(owners, buckets), each))
+        pushes = Alike([b"RPUSHX"], self._keys.rows(owners, buckets), each)
+        stepped, steps = self._marks.steps(buckets)
+        answers = self._wire.numbers(np.concatenate([buckets, stepped]), Both(pushes, steps), together=True)
+        self._marks.take(answers[len(pushes) :])
+        lengths = answers[: len(pushes)]
         long = owners[lengths > self._tail + 1]
         if len(long):
             self._seal(long)

@@ -48,14 +48,14 @@ class Wire(Protocol):
 
     buckets: int
 
-    def numbers(self, buckets: Ids, commands: Commands) -> Ids:
-        """Replies that are integers, shape (n,); 0 for a key that holds something else. Commands may be sent twice."""
-
-    def values(self, buckets: Ids, commands: Commands, *, together: bool = False) -> list[Any]:
-        """Replies of any kind, `None` for a key that holds something else.
+    def numbers(self, buckets: Ids, commands: Commands, *, together: bool = False) -> Ids:
+        """Replies that are integers, shape (n,); 0 for a key that holds something else. Commands may be sent twice.
 
         `together`: all replies of a server come from one connection, without a break.
         """
+
+    def values(self, buckets: Ids, commands: Commands, *, together: bool = False) -> list[Any]:
+        """Replies of any kind, `None` for a key that holds something else."""
 
     def servers(self) -> int:
         """How many servers there are."""
@@ -75,7 +75,7 @@ class RedisWire:
         self.buckets = nodes.buckets
         self._rests_until = 0.0
 
-    def numbers(self, buckets: Ids, commands: Commands) -> Ids:
+    def numbers(self, buckets: Ids, commands: Commands, *, together: bool = False) -> Ids:
         found = np.zeros(len(commands), dtype=np.int64)
 
         def read(replies: Replies, rows: Ids) -> Refused:
@@ -83,7 +83,7 @@ class RedisWire:
             found[rows] = numbers
             return {int(rows[nth]): refusal for nth, refusal in refused.items()}
 
-        self._run(_Job(buckets, commands, read), together=False)
+        self._run(_Job(buckets, commands, read), together=together)
         return found
 
     def values(self, buckets: Ids, commands: Commands, *, together: bool = False) -> list[Any]:

@@ -1,0 +1,189 @@
+"""F23: deliveries, seals, rebuilds, expiries, removals and set-backs of one inbox, interleaved at every step."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any, NamedTuple
+
+import pytest
+
+from feedkit import Settings
+from feedkit.fanout.delivery import Delivery
+from feedkit.fanout.rebuild import Timelines
+from feedkit.fanout.shared import Shared, SharedDelivery
+from feedkit.model import EventKind
+from feedkit.storage.base import Timeline, TurnLost
+from feedkit.storage.redis.marks import RedisMarks
+from feedkit.storage.redis.opening import Place
+from feedkit.storage.redis.timelines import RedisTimelines
+from tests.protocol.simulated import (
+    AUTHOR,
+    OTHER,
+    READER,
+    Log,
+    Schedule,
+    SimulatedRedis,
+    SimulatedTruth,
+    SimulatedWire,
+    pause,
+)
+
+SETTINGS = Settings(inbox_entries=10)
+SCHEDULES = 600
+# How often each thing happens, beside the others.
+EVEN = {"publish": 8, "delete": 1, "follow": 1, "deliver": 5, "read": 4, "expire": 1, "set_back": 1}
+BUSY = {"publish": 12, "follow": 1, "deliver": 10, "read": 3, "let_go": 4}
+LAPSING = {"publish": 6, "deliver": 6, "read": 6, "expire": 3}
+COLD = {"publish": 3, "read": 5, "expire": 5}
+PROFILES = (EVEN, BUSY, LAPSING, COLD)
+UNTIL_CAUGHT = 3000
+
+
+class Incomplete(AssertionError):
+    """An inbox was served that lacks a post above its floor."""
+
+
+class Process(NamedTuple):
+    """One process of a host."""
+
+    inboxes: RedisTimelines
+    outboxes: RedisTimelines
+    delivery: SharedDelivery
+
+
+class World:
+    """A feed of one reader, whose inbox lies in a Redis that anything may happen to."""
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        often: Mapping[str, int],
+        ignored: str = "",
+        timelines: type[Timelines] = Timelines,
+    ) -> None:
+        self.often = often
+        self.rng = random.Random(seed)
+        self.redis, self.log = SimulatedRedis(), Log()
+        self.redis.ignored = {ignored}
+        self.timelines = timelines
+        self.schedule = Schedule(self.rng)
+        self.truth: Any = SimulatedTruth(self.log)
+        self.position = 100
+
+    def process(self) -> Process:
+        """Somebody else, who shares nothing with others but Redis and truth."""
+        place = Place(SimulatedWire(self.redis), "f")
+        marks = RedisMarks(lambda: place)
+        bounds: Any = {"capacity": 4, "tail": 2, "ttl_ms": None, "lease_ms": 1}
+        inboxes = RedisTimelines(lambda: place, "i", marks, **bounds)
+        outboxes = RedisTimelines(lambda: place, "o", marks, **bounds)
+        delivery = Delivery(self.truth, inboxes, outboxes, SETTINGS)
+        return Process(inboxes, outboxes, SharedDelivery(self.truth, delivery, marks, batch=3))
+
+    def publish(self) -> None:
+        self.position += self.rng.choice((1, 2, 3))
+        position, author = self.position, self.rng.choice((AUTHOR, AUTHOR, OTHER))
+        if self.rng.random() < 0.3:
+            pause()  # the position is minted, the commit comes later
+        self.log.posts[position] = author
+        self.log.commit(EventKind.POST_PUBLISHED, author, position, position)
+
+    def delete(self) -> None:
+        if self.log.posts:
+            position = self.rng.choice(sorted(self.log.posts))
+            author = self.log.posts.pop(position)
+            self.log.commit(EventKind.POST_DELETED, author, position, position)
+
+    def follow(self) -> None:
+        if OTHER not in self.log.followees:
+            self.log.followees.add(OTHER)
+            self.log.commit(EventKind.FOLLOW_ADDED, READER, OTHER)
+
+    def deliver(self) -> None:
+        with suppress(TurnLost):
+            self.process().delivery.run_batch()
+
+    def expire(self) -> None:
+        """Timelines, finished or not."""
+        self._lapse(self.rng.choice((b"f:i:", b"f:i:", b"f:o:")))
+        self.let_go()
+
+    def let_go(self) -> None:
+        """The turn of whoever delivers."""
+        self._lapse(b"f:turn")
+
+    def _lapse(self, gone: bytes) -> None:
+        self.redis.held = {key: held for key, held in self.redis.held.items() if not key.startswith(gone)}
+
+    def set_back(self) -> None:
+        held = {} if self.rng.random() < 0.2 else self.redis.copy()
+        for _ in range(self.rng.randrange(30)):
+            pause()
+        self.redis.set_back(held)
+
+    def read(self) -> None:
+        """What a reader in a process of its own gets must hold all that was committed before they came."""
+        applied = len(self.log.events)
+        followees = set(self.log.followees)
+        wanted = {position for position, author in self.log.posts.items() if author in followees}
+        own = self.process()
+        sharing = Shared(own.delivery, lambda: applied)
+        inbox = self.timelines(self.truth, own.inboxes, own.outboxes, SETTINGS, shared=sharing).inbox(READER)
+        held = set(inbox.entries.positions.tolist())
+        missing = {p for p in wanted & self.log.posts.keys() if p >= inbox.floor} - held
+        if missing:
+            raise Incomplete(f"{missing} of {wanted} is not in {sorted(held)} above {inbox.floor}")
+
+    def run(self, steps: int = 200) -> None:
+        acts = [getattr(self, name) for name in self.often]
+        for _ in range(steps):
+            if self.rng.random() < 0.15:
+                self.schedule.start(self.rng.choices(acts, list(self.often.values()))[0])
+            self.schedule.step()
+        self.schedule.finish()
+        self.schedule.start(self.read)
+        self.schedule.finish()
+
+
+def test_f23_whatever_interleaves_an_inbox_is_complete_above_its_floor() -> None:
+    for seed in range(SCHEDULES):
+        try:
+            World(seed, often=PROFILES[seed % len(PROFILES)]).run()
+        except Incomplete as error:
+            pytest.fail(f"schedule {seed}: {error}")
+
+
+@pytest.mark.parametrize(
+    ("ignored", "often"), [("token", COLD), ("generation", BUSY), ("epoch", EVEN), ("step", EVEN)]
+)
+def test_f23_a_protocol_without_it_is_caught(ignored: str, often: Mapping[str, int]) -> None:
+    assert is_caught(partial(World, ignored=ignored, often=often)), f"nobody misses the {ignored}"
+
+
+class TruthFirst(Timelines):
+    """Looks at truth, and only then has deliveries queue up."""
+
+    def _build_inbox(self, reader_id: int) -> Timeline:
+        found = self._truth.read(lambda tx: self._delivered(tx, reader_id))
+        built = self._timeline(found, self._inbox_entries)
+        token = self._inboxes.begin(reader_id)
+        if token is not None:
+            self._inboxes.install(reader_id, token, built.entries, built.floor)
+        return built
+
+
+def test_f23_a_rebuild_that_looks_at_truth_first_is_caught() -> None:
+    assert is_caught(partial(World, timelines=TruthFirst, often=LAPSING))
+
+
+def is_caught(make: Callable[[int], World]) -> bool:
+    for seed in range(UNTIL_CAUGHT):
+        try:
+            make(seed).run()
+        except Incomplete:
+            return True
+    return False
