@@ -48,23 +48,20 @@ def server_program() -> str:
 
 @contextmanager
 def run_redis(
-    *options: str, directory: Path | None = None, port: int | None = None, password: str = ""
+    *options: str, directory: Path | None = None, port: int | None = None, program: Sequence[str] = ()
 ) -> Iterator[str]:
     """A Redis of one's own, by its URL. It keeps nothing on disk unless `options` say so.
 
-    `directory` and `port`: those of an earlier server, to have it again.
+    `directory` and `port`: those of an earlier server, to have it again. `program`: what is run, if not a server.
     """
     with ExitStack() as stack:
         folder = directory or Path(stack.enter_context(_scratch()))
         port = port or _free_port()
-        command = [
-            server_program(),
-            *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)),
-            *("--unixsocket", str(folder / "redis.sock"), "--unixsocketperm", "700"),
-            *("--save", "", "--appendonly", "no", "--daemonize", "no", "--logfile", str(folder / "log")),
-            *options,
-        ]
-        stack.enter_context(_kept(command, password=password, port=port, log=folder / "log"))
+        place = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder)]
+        place += ["--daemonize", "no", "--logfile", str(folder / "log")]
+        sockets = ["--unixsocket", str(folder / "redis.sock"), "--unixsocketperm", "700"]
+        forgetful = [server_program(), *sockets, "--save", "", "--appendonly", "no"]
+        stack.enter_context(_kept([*(program or forgetful), *place, *options], port, folder / "log"))
         yield f"redis://127.0.0.1:{port}/0"
 
 
@@ -130,7 +127,7 @@ def _scratch() -> Iterator[str]:
 
 
 @contextmanager
-def _kept(server: Sequence[str], *, password: str, port: int, log: Path) -> Iterator[None]:
+def _kept(server: Sequence[str], port: int, log: Path) -> Iterator[None]:
     keeper = subprocess.Popen(
         [sys.executable, "-I", __file__, str(os.getpid()), *server],
         stdin=subprocess.PIPE,
@@ -139,7 +136,7 @@ def _kept(server: Sequence[str], *, password: str, port: int, log: Path) -> Iter
     assert keeper.stdin is not None
     try:
         deadline = time.monotonic() + START_TIMEOUT_S
-        while not _answers(port, password):
+        while not _answers(port):
             if keeper.poll() is not None or time.monotonic() > deadline:
                 said = log.read_text(errors="replace") if log.exists() else "nothing"
                 raise ServerUnavailable(f"Redis did not start; it said:\n{said}")
@@ -150,9 +147,9 @@ def _kept(server: Sequence[str], *, password: str, port: int, log: Path) -> Iter
         keeper.wait(STOP_TIMEOUT_S)
 
 
-def _answers(port: int, password: str) -> bool:
+def _answers(port: int) -> bool:
     try:
-        return bool(command(port, "AUTH", password) if password else command(port, "PING"))
+        return bool(command(port, "PING"))
     except (OSError, ServerUnavailable):  # not there yet, or loading
         return False
 

@@ -105,6 +105,25 @@ def postgres_machine(postgres_database: str) -> Iterator[Callable[..., type[Feed
     engine.dispose()
 
 
+@pytest.fixture
+def redis_machine(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., type[FeedMachine]]:
+    """Two processes that share their inboxes and outboxes, on a Redis or a cluster of them."""
+
+    def make(policy: str, truth: str, redis: str) -> type[FeedMachine]:
+        database = request.getfixturevalue("postgres_database") if truth == "postgres" else None
+        url = request.getfixturevalue(redis)
+
+        def open_feed(example: str, **kwargs: Any) -> feedkit.Feed[str]:
+            target = database or f"sqlite:///{tmp_path / example}.db"
+            feed = feedkit.connect(target, namespace=example, redis=url, **kwargs)
+            feed.migrate()
+            return feed
+
+        return make_machine(open_feed, policy=POLICIES[policy], settings=FAST)
+
+    return make
+
+
 # the story
 
 
@@ -164,6 +183,25 @@ def test_postgres_agrees_with_the_model(
     policy: str, postgres_machine: Callable[..., type[FeedMachine]]
 ) -> None:
     machine = postgres_machine(policy)
+    check_story(machine, policy)
+    run(machine, examples=4)
+    assert machine.tally["steps"] >= 200, machine.tally
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize(
+    ("policy", "truth", "redis"),
+    [
+        ("push", "sqlite", "redis_url"),
+        ("hybrid", "sqlite", "redis_cluster_url"),
+        ("pull", "sqlite", "redis_url"),
+        pytest.param("hybrid", "postgres", "redis_url", marks=pytest.mark.postgres),
+    ],
+)
+def test_timelines_in_redis_agree_with_the_model(
+    policy: str, truth: str, redis: str, redis_machine: Callable[..., type[FeedMachine]]
+) -> None:
+    machine = redis_machine(policy, truth, redis)
     check_story(machine, policy)
     run(machine, examples=4)
     assert machine.tally["steps"] >= 200, machine.tally

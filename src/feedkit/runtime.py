@@ -153,6 +153,12 @@ class Runtime(Generic[Key]):
             self._worked_up_to = number if done else self._worked_up_to
         return number
 
+    def wipe(self) -> None:
+        """Forget everything that can be had from truth."""
+        self.tail.restart()
+        if self.sharing is not None:
+            self.delivery.clear()
+
     def is_at(self, number: int) -> bool:
         """Whether nothing above that number has been applied here, not even in part."""
         return self.tail.is_at(number)

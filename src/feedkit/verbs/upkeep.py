@@ -60,8 +60,11 @@ class UpkeepVerbs(Verbs[Key]):
         return runtime.exporter.of_user(user_id, to)
 
     def wipe(self) -> None:
-        """Drop everything that this process has materialised. It comes back by itself when it is read."""
-        self.runtime().tail.restart()
+        """Drop everything that this process has materialised, and what it shares with others in Redis.
+
+        It comes back by itself when it is read.
+        """
+        self.runtime().wipe()
 
     def rotate_cursor_key(self) -> None:
         """Sign cursors with a new key; those signed with the `cursor_keys_kept` newest keys stay valid."""

@@ -3,6 +3,7 @@
 The protocol is RESP, 2 or 3 (https://redis.io/docs/latest/develop/reference/protocol-spec/).
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ _NUMBERS = b":0123456789\r\n"
 _BEFORE, _AFTER = b"$%d\r\n" % ENTRY_BYTES, b"\r\n"
 _STRIDE = len(_BEFORE) + ENTRY_BYTES + len(_AFTER)
 _DEEPEST = 8
+_INSIDE_A_SCRIPT = re.compile(r"@user_script: ?\d+: -([A-Z]+) ")
 
 
 @attrs.frozen
@@ -27,8 +29,9 @@ class Refusal:
 
     @property
     def code(self) -> str:
-        """Its first word, such as MOVED."""
-        return self.message.partition(" ")[0]
+        """Its first word, such as MOVED, also where it comes from within a script."""
+        inside = _INSIDE_A_SCRIPT.search(self.message)
+        return inside[1] if inside else self.message.partition(" ")[0]
 
 
 @attrs.frozen
@@ -60,9 +63,12 @@ class Replies:
         """As many integers, shape (count,), and the refusals among them by their place, where the number is 0."""
         end = self._after_lines(count)
         text = self._data[self._at : end]
-        if text.count(b":") == count and not text.translate(None, _NUMBERS):
+        if text.count(b":") == count and b":\r" not in text and not text.translate(None, _NUMBERS):
+            found = np.fromstring(text.replace(b":", b"").decode("ascii"), dtype=np.int64, sep=" ")
+            if len(found) != count:
+                raise Garbled
             self._at = end
-            return np.fromstring(text.replace(b":", b"").decode("ascii"), dtype=np.int64, sep=" "), {}
+            return found, {}
         numbers, refused = np.zeros(count, dtype=np.int64), {}
         for nth in range(count):
             value = self.value()
@@ -70,6 +76,8 @@ class Replies:
                 numbers[nth] = value
             elif isinstance(value, Refusal):
                 refused[nth] = value
+            else:
+                raise Garbled
         return numbers, refused
 
     def value(self, depth: int = 0) -> Any:
@@ -80,22 +88,22 @@ class Replies:
         kind, rest = line[:1], line[1:]
         match kind:
             case b":":
-                return int(rest)
+                return _int(rest)
             case b"+" | b"," | b"#" | b"(":
                 return rest
             case b"-":
                 return Refusal(rest.decode(errors="replace"))
             case b"$" | b"=" | b"!":
-                data = self._bulk(int(rest))
+                data = self._bulk(_int(rest))
                 return Refusal((data or b"").decode(errors="replace")) if kind == b"!" else data
             case b"_":
                 return None
             case b"*" | b"~":
-                return self._several(int(rest), depth)
+                return self._several(_int(rest), depth)
             case b"%":
-                return self._several(2 * int(rest), depth)
+                return self._several(2 * _int(rest), depth)
             case b">" | b"|":  # news between two replies
-                self._several(int(rest) * (2 if kind == b"|" else 1), depth)
+                self._several(_int(rest) * (2 if kind == b"|" else 1), depth)
                 return self.value(depth)
             case _:
                 raise Garbled
@@ -166,6 +174,13 @@ class Replies:
         if not data:
             raise ConnectionError("the connection was closed by the server")
         self._data += data
+
+
+def _int(text: bytes) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise Garbled from error
 
 
 def _is_packed(rows: np.ndarray[Any, np.dtype[np.uint8]]) -> bool:
