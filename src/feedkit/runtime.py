@@ -210,7 +210,7 @@ class Runtime(Generic[Key]):
                 number = self.tail.catch_up()
             finished = self.worker.run(until=until)
             self._worked_up_to = self.tail.catch_up()
-            delivered_all = self.sharing is None or self.sharing.delivery.run(until=until)
+            delivered_all = self.sharing is None or self.sharing.delivery.run(until=until, wait=True)
             done = finished and delivered_all and self._worked_up_to == number
             if not delivered_all or (until is not None and time.monotonic() >= until):
                 break

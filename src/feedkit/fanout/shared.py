@@ -24,16 +24,16 @@ class _Pending:
     events: Sequence[Event]
     last: int
     """The highest number of the log."""
-    remembered: bool
-    """Whether truth knows of an earlier delivery."""
 
     @property
     def is_broken(self) -> bool:
         """Whether there were events that cannot be delivered: they are gone from the log, or of a later version."""
-        if not self.remembered or self.before > self.last:
-            return True
         first = self.events[0].number if self.events else self.before + 1
-        return first != self.before + 1 or any(event.kind is EventKind.UNKNOWN for event in self.events)
+        return (
+            self.before > self.last
+            or first != self.before + 1
+            or any(event.kind is EventKind.UNKNOWN for event in self.events)
+        )
 
     @property
     def up_to(self) -> int:
@@ -82,18 +82,18 @@ class SharedDelivery:
             elif pending.events:
                 self._delivery.apply(pending.events)
             kept = self._marks.advance(pending.before, pending.up_to, self._last)
-            if not kept and pending.remembered:
+            if not kept and pending.before:
                 logger.warning("timelines were lost or set back; they are built anew")
-            if pending.up_to != pending.before or not pending.remembered:
+            if pending.up_to != pending.before:
                 self._truth.write(lambda tx: self._remember(tx, pending))
             return len(pending.events)
 
     def _pending(self, tx: Tx) -> _Pending:
-        before = self._truth.events.offsets(tx).get(TIMELINES)
-        events = self._truth.events.after(tx, before or 0, self._batch)
+        before = self._truth.events.offsets(tx).get(TIMELINES, 0)
+        events = self._truth.events.after(tx, before, self._batch)
         numbered = sorted((event for event in events if event.number), key=lambda event: event.number)
         last = max(self._truth.events.last_number(tx), numbered[-1].number if numbered else 0)
-        return _Pending(before or 0, numbered if before is not None else [], last, before is not None)
+        return _Pending(before, numbered, last)
 
     def _remember(self, tx: Tx, pending: _Pending) -> None:
         """Only forwards, if another process has come further meanwhile, unless truth itself was set back."""
