@@ -22,7 +22,6 @@ SLOTS = 16_384
 CLUSTER_BUCKETS = 64
 _TAG_DIGITS = 4
 _OWNER_DIGITS = 16
-_HEX = np.array([list(b"%02x" % byte) for byte in range(256)], dtype=np.uint8)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)  # 2^64 over the golden ratio: neighbours come to lie far apart
 
 Bytes2D = NDArray[np.uint8]
@@ -79,8 +78,8 @@ class Keys:
         if self.buckets > 1:
             start = len(self._before) + 1
             rows[:, start : start + _TAG_DIGITS] = self._tags[buckets]
-        digits = _HEX[owners.astype(">i8").view(np.uint8).reshape(len(owners), 8)]
-        rows[:, -_OWNER_DIGITS:] = digits.reshape(len(owners), _OWNER_DIGITS)
+        digits = owners.astype(">i8").tobytes().hex().encode()
+        rows[:, -_OWNER_DIGITS:] = np.frombuffer(digits, dtype=np.uint8).reshape(-1, _OWNER_DIGITS)
         return rows
 
     def owner(self, key: bytes) -> int | None:

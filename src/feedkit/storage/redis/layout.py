@@ -131,11 +131,10 @@ def sealed(timeline: Timeline, capacity: int) -> "Block":
 
 def _grown(block: bytes, tail: bytes) -> bytes | None:
     """The entries, newest first, where all that came is newer than what was there, in order, and no note."""
-    table = _table(tail)
-    came = table.astype(np.int64)
-    positions = came[:, 0]
+    came = np.frombuffer(tail, dtype=">i8").astype(np.int64)
+    positions, authors = came[::2], came[1::2]
     newest = int.from_bytes(block[HEADER_BYTES : HEADER_BYTES + 8], "big") if len(block) > HEADER_BYTES else 0
-    if not len(positions) or positions[0] <= newest or (came[:, 1] <= 0).any():
+    if not len(positions) or positions[0] <= newest or authors.min() <= 0:
         return None
     if not (positions[1:] > positions[:-1]).all():
         return None

@@ -77,6 +77,8 @@ class RedisMarks:
     def __init__(self, place: Callable[[], Place]) -> None:
         self._place = place
         self._current = threading.local()
+        self.at_end: list[Callable[[], None]] = []
+        """What is still to be done at the end of each turn."""
 
     @contextmanager
     def turn(self) -> Iterator[bool]:
@@ -91,10 +93,17 @@ class RedisMarks:
         self._current.turn = turn
         try:
             yield True
+            for finish in self.at_end:
+                finish()
         finally:
             self._current.turn = None
             with suppress(OutOfReach):  # then it lapses by itself
                 self._hold(turn, ms=0)
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether this thread is the one who delivers."""
+        return getattr(self._current, "turn", None) is not None
 
     def steps(self, buckets: Ids) -> tuple[Ids, Commands]:
         """What to send behind deliveries to these buckets, and the bucket of each. See `take`."""

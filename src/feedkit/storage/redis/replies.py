@@ -17,6 +17,10 @@ _AT_ONCE = 1 << 18
 _NUMBERS = b":0123456789\r\n"
 _BEFORE, _AFTER = b"$%d\r\n" % ENTRY_BYTES, b"\r\n"
 _STRIDE = len(_BEFORE) + ENTRY_BYTES + len(_AFTER)
+_AROUND = [
+    *((at, _BEFORE[at : at + 1]) for at in range(len(_BEFORE))),
+    *((len(_BEFORE) + ENTRY_BYTES + at, _AFTER[at : at + 1]) for at in range(len(_AFTER))),
+]
 _DEEPEST = 8
 _INSIDE_A_SCRIPT = re.compile(r"@user_script: ?\d+: -([A-Z]+) ")
 
@@ -120,17 +124,15 @@ class Replies:
         """So many elements as they are in a timeline, without a look at each; None where they are not of that size."""
         while True:
             there = min((len(self._data) - self._at) // _STRIDE, count)
-            table = np.frombuffer(self._data, dtype=np.uint8, count=there * _STRIDE, offset=self._at)
-            rows = table.reshape(there, _STRIDE)
-            begun = self._data[self._at + there * _STRIDE :][: len(_BEFORE)] if there < count else b""
-            packed = _is_packed(rows) and _BEFORE.startswith(begun)
-            entries = rows[:, len(_BEFORE) : -len(_AFTER)].tobytes() if packed and there == count else None
-            del table, rows  # what is looked at cannot grow
-            if not packed:
+            end = self._at + there * _STRIDE
+            part = bytes(self._data[self._at : end])
+            begun = self._data[end : end + len(_BEFORE)] if there < count else b""
+            if not _is_packed(part, there) or not _BEFORE.startswith(begun):
                 return None
-            if entries is not None:
-                self._at += count * _STRIDE
-                return entries
+            if there == count:
+                self._at = end
+                rows = np.frombuffer(part, dtype=np.uint8).reshape(count, _STRIDE)
+                return rows[:, len(_BEFORE) : -len(_AFTER)].tobytes()
             self._more()
 
     def _bulk(self, length: int) -> bytes | None:
@@ -183,7 +185,6 @@ def _int(text: bytes) -> int:
         raise Garbled from error
 
 
-def _is_packed(rows: np.ndarray[Any, np.dtype[np.uint8]]) -> bool:
-    before = np.frombuffer(_BEFORE, dtype=np.uint8)
-    after = np.frombuffer(_AFTER, dtype=np.uint8)
-    return bool((rows[:, : len(before)] == before).all() and (rows[:, -len(after) :] == after).all())
+def _is_packed(part: bytes, count: int) -> bool:
+    """Whether it is so many elements of the size of an entry: a look at each byte around them, column by column."""
+    return all(part[at::_STRIDE] == column * count for at, column in _AROUND)

@@ -1,5 +1,6 @@
 """Timelines as lists in Redis: a sealed block, and behind it what was delivered since. `layout` has their form."""
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -87,6 +88,9 @@ class RedisTimelines(TimelineStore):
     ) -> None:
         self._place, self._kind, self._marks = place, kind, marks
         self._capacity, self._tail = capacity, tail
+        self._long: set[int] = set()
+        self._gathering = threading.Lock()
+        marks.at_end.append(self._seal_gathered)
         self._ttl_ms = ttl_ms
         self._lease_ms = lease_ms if ttl_ms is None else min(lease_ms, ttl_ms)
 
@@ -167,10 +171,21 @@ class RedisTimelines(TimelineStore):
         answers = self._wire.numbers(np.concatenate([buckets, stepped]), Both(pushes, steps), together=True)
         self._marks.take(answers[len(pushes) :])
         lengths = answers[: len(pushes)]
-        long = owners[lengths > self._tail + 1]
-        if len(long):
-            self._seal(long)
+        self._gather(owners[lengths > self._tail + 1])
         return int((lengths > 0).sum())
+
+    def _gather(self, long: Ids) -> None:
+        """Seal lists that have grown long: within a turn not one by one, but many at once."""
+        with self._gathering:
+            self._long.update(long.tolist())
+            wait = self._marks.in_turn and len(self._long) < _READ_AT_ONCE
+        if not wait:
+            self._seal_gathered()
+
+    def _seal_gathered(self) -> None:
+        with self._gathering:
+            gathered, self._long = sorted(self._long), set()
+        self._seal(_array(gathered))
 
     def _seal(self, owners: Ids) -> None:
         """Make one block of each of these lists."""
@@ -214,7 +229,8 @@ class RedisTimelines(TimelineStore):
         # Marks come first, over the same connection: the lists then hold what they say.
         marks = [command(b"GET", self._keys.mark(bucket)) for bucket in marked.tolist()]
         lists = [command(b"LRANGE", key, b"0", b"-1") for key in keys]
-        left = [command(b"PTTL", key) for key in keys] if self._ttl_ms is not None else []
+        timed = self._ttl_ms is not None and not stale
+        left = [command(b"PTTL", key) for key in keys] if timed else []
         buckets = np.concatenate([marked, of_owners, of_owners if left else of_owners[:0]])
         answers = self._wire.values(buckets, Each(marks + lists + left), together=True)
         by_bucket = dict(zip(marked.tolist(), map(mark_of, answers), strict=False))

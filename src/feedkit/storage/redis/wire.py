@@ -32,7 +32,7 @@ from feedkit.storage.redis.replies import Garbled, Refusal, Replies
 _ATTEMPTS = 6
 _FIRST_PAUSE_S = 0.01
 _REST_S = 1.0
-_AT_ONCE = 2000  # commands sent before the replies to those sent earlier are read
+_AT_ONCE = 1000  # commands sent before the replies to those sent earlier are read
 _BUSY = {"LOADING", "MASTERDOWN", "BUSY"}
 _ELSEWHERE = {"READONLY", "CLUSTERDOWN", "TRYAGAIN"}
 _NOT_ALLOWED = {"NOPERM", "NOAUTH", "WRONGPASS"}
