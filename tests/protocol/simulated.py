@@ -294,27 +294,45 @@ class SimulatedTruth:
         return [], []  # nothing that was deleted comes back
 
 
+class Actor:
+    """Somebody who takes steps; some fall asleep after a few of them, for long."""
+
+    def __init__(self, act: Callable[[], None], rng: random.Random) -> None:
+        self._greenlet = greenlet(act)
+        self._until_asleep = rng.randint(1, 15) if rng.random() < 0.25 else -1
+        self._wakes_after = rng.randint(60, 200)
+        self.wakes_at = 0
+
+    def step(self, now: int) -> bool:
+        """Go on until the next pause; whether there is more to be done."""
+        self._until_asleep -= 1
+        if self._until_asleep == 0:
+            self.wakes_at = now + self._wakes_after
+        self._greenlet.switch()
+        return not self._greenlet.dead
+
+
 class Schedule:
     """Actors, and whose turn it is: in some schedules everybody's, in others one's for a long time."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._actors: list[greenlet] = []
-        self._stays = rng.choice((0.3, 0.9, 0.97))
+        self._actors: list[Actor] = []
+        self._stays = rng.choice((0.3, 0.8, 0.95))
+        self._now = 0
 
-    def start(self, actor: Callable[[], None]) -> None:
+    def start(self, act: Callable[[], None]) -> None:
         """Have somebody take part."""
-        self._actors.insert(0, greenlet(actor))
+        self._actors.insert(0, Actor(act, self._rng))
 
     def step(self) -> None:
-        """One step of one of them."""
-        if not self._actors:
-            return
+        """One step of somebody who is awake."""
+        self._now += 1
         if self._rng.random() > self._stays:
             self._rng.shuffle(self._actors)
-        self._actors[0].switch()
-        if self._actors[0].dead:
-            del self._actors[0]
+        awake = next((actor for actor in self._actors if actor.wakes_at <= self._now), None)
+        if awake is not None and not awake.step(self._now):
+            self._actors.remove(awake)
 
     def finish(self) -> None:
         """Everybody to their end."""
