@@ -27,6 +27,7 @@ from feedkit.errors import (
     LimitExceeded,
     NodesExhausted,
     NotFound,
+    OutOfReach,
     SchemaMissing,
     Unavailable,
 )
@@ -102,6 +103,7 @@ __all__ = [
     "MediaStatus",
     "NodesExhausted",
     "NotFound",
+    "OutOfReach",
     "Own",
     "Page",
     "Post",

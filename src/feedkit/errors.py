@@ -166,6 +166,13 @@ class Unavailable(FeedkitError):
     default_message = "the database could not be reached or stayed busy; try again"
 
 
+class OutOfReach(Unavailable):
+    """Redis could not be reached, is full, or not ready. Pages do without it; a check or an explanation does not."""
+
+    code = "out_of_reach"
+    default_message = "Redis could not be reached; try again"
+
+
 class Closed(FeedkitError):
     """The feed was closed and takes no more calls."""
 

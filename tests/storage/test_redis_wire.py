@@ -17,9 +17,9 @@ import pytest
 import redis
 from redis.sentinel import Sentinel
 
-from feedkit.errors import ConfigurationError
+from feedkit.errors import ConfigurationError, OutOfReach
 from feedkit.idset import idset
-from feedkit.storage.base import OutOfReach, Timeline
+from feedkit.storage.base import Timeline
 from feedkit.storage.entries import of_rows
 from feedkit.storage.redis.keys import slot_of
 from feedkit.storage.redis.marks import RedisMarks

@@ -37,6 +37,7 @@ CODES = {
     "NotFound": ("not_found", 404),
     "SchemaMissing": ("schema_missing", 503),
     "Unavailable": ("unavailable", 503),
+    "OutOfReach": ("out_of_reach", 503),
 }
 
 

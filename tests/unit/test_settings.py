@@ -83,6 +83,8 @@ def test_defaults_never_change_by_accident() -> None:
         "event_retention_s": 86_400,
         "prune_every": 10_000,
         "pull_grace_s": 604_800,
+        "redis_timeout_ms": 2000,
+        "build_lease_ms": 60_000,
         "import_chunk": 50_000,
         "lease_ms": 3_600_000,
         "busy_timeout_ms": 5000,

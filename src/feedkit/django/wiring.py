@@ -19,7 +19,7 @@ from feedkit.storage.sql.database import MEMORY_URL, Connector
 from feedkit.wiring import wire
 
 _KEYS: Mapping[Any, Any] = {"int": int, "str": str, "uuid": UUID}
-_OF_CONNECT = ("namespace", "policy", "clock", "deliver")
+_OF_CONNECT = ("namespace", "policy", "clock", "deliver", "redis")
 _lock = threading.RLock()
 _feed: DjangoFeed[Any] | None = None
 _names: dict[str, Any] = {}
@@ -63,8 +63,6 @@ def _made(given: dict[str, Any]) -> DjangoFeed[Any]:
     alias = given.pop("database", "default")
     if alias not in connections:
         raise ConfigurationError(f"database must be one of DATABASES, got {alias!r}", argument="database")
-    if given.pop("redis", None) is not None:
-        raise ConfigurationError("redis is not used by this version; leave it out", argument="redis")
     key = given.pop("key", "int")
     of_connect = {name: given.pop(name, None) for name in _OF_CONNECT}
     wiring = wire(
@@ -75,6 +73,7 @@ def _made(given: dict[str, Any]) -> DjangoFeed[Any]:
         settings=_settings(given),
         clock=_imported(of_connect["clock"]),
         deliver=of_connect["deliver"] or "inline",
+        redis=of_connect["redis"],
     )
     return DjangoFeed(wiring, alias, target_of)
 

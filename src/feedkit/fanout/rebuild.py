@@ -6,12 +6,13 @@ from typing import Protocol
 import numpy as np
 from attrs import evolve
 
+from feedkit.errors import OutOfReach
 from feedkit.fanout.pairs import Pairs
 from feedkit.ids import MAX_ID
 from feedkit.idset import EMPTY, Ids, idset
 from feedkit.metrics import BUILDS, Metrics
 from feedkit.settings import Settings
-from feedkit.storage.base import OutOfReach, Timeline, TimelineStore, Truth, Tx
+from feedkit.storage.base import Timeline, TimelineStore, Truth, Tx
 from feedkit.storage.entries import Entries
 from feedkit.storage.flights import Flights
 from feedkit.visibility import Tie

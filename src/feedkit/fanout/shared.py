@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
+from feedkit.errors import OutOfReach
 from feedkit.fanout.delivery import Delivery
 from feedkit.model import Event, EventKind
-from feedkit.storage.base import TIMELINES, OutOfReach, TimelineMarks, Truth, TurnLost, Tx
+from feedkit.storage.base import TIMELINES, TimelineMarks, Truth, TurnLost, Tx
 
 _POLL_S = 0.005
 

@@ -13,7 +13,6 @@ from typing import Any, Protocol, TypeVar
 import attrs
 
 from feedkit.cursor import CursorKey
-from feedkit.errors import Unavailable
 from feedkit.ids import MAX_ID, Lease
 from feedkit.idset import Ids
 from feedkit.model import Audience, Event, Post
@@ -311,11 +310,7 @@ class InstallStore(Protocol):
         """Mint a key that signs from now on; keep the newest `keep`."""
 
 
-class OutOfReach(Unavailable):
-    """A materialisation could not be reached. Truth may be all the same."""
-
-
-class TurnLost(OutOfReach):
+class TurnLost(Exception):
     """What was delivered in this turn cannot be relied on: it has to be done again."""
 
 

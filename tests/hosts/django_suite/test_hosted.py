@@ -223,7 +223,7 @@ class SettingsAreFollowed(TestCase):
             ({"page_limit_maximum": 5}, "page_limit_maximum"),
             ({"page_limit_max": 0}, "page_limit_max"),
             ({"deliver": "by post"}, "deliver"),
-            ({"redis": "redis://localhost"}, "redis"),
+            ({"redis": "localhost:6379"}, "redis"),
         ):
             refused = self.assertRaisesMessage(ImproperlyConfigured, f"settings.FEEDKIT: {named}")
             with self.subTest(wrong), override_settings(FEEDKIT=wrong), refused:

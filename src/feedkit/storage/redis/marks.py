@@ -14,8 +14,9 @@ from contextlib import contextmanager, suppress
 import attrs
 import numpy as np
 
+from feedkit.errors import OutOfReach
 from feedkit.idset import Ids, single
-from feedkit.storage.base import OutOfReach, TurnLost
+from feedkit.storage.base import TurnLost
 from feedkit.storage.redis.commands import Commands, Each, call
 from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.scripts import ADVANCE, STEP, TURN

@@ -9,8 +9,7 @@ import attrs
 import redis
 from redis.exceptions import RedisError
 
-from feedkit.errors import ConfigurationError, shown
-from feedkit.storage.base import OutOfReach
+from feedkit.errors import ConfigurationError, OutOfReach, shown
 from feedkit.storage.redis.keys import Keys
 from feedkit.storage.redis.nodes import opened
 from feedkit.storage.redis.wire import RedisWire, Wire

@@ -21,9 +21,8 @@ from redis.exceptions import (
 )
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from feedkit.errors import ConfigurationError
+from feedkit.errors import ConfigurationError, OutOfReach
 from feedkit.idset import Ids
-from feedkit.storage.base import OutOfReach
 from feedkit.storage.redis import scripts
 from feedkit.storage.redis.commands import ASKING, Commands, command
 from feedkit.storage.redis.nodes import Nodes, Pool
