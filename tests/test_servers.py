@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 
 from tests.conftest import threads_left
+from tests.redis_servers import command
 from tests.servers import connections_left, fresh_database
 
 ROOT = Path(__file__).parent.parent
@@ -89,6 +90,45 @@ def test_a_server_ends_with_a_killed_owner() -> None:
         os.kill(process.pid, signal.SIGKILL)
 
     assert wait_until_gone(sockets, within_s=30)
+
+
+@pytest.mark.usefixtures("redis_url")  # where no server can start, nothing needs to end
+def test_a_redis_ends_with_a_killed_owner() -> None:
+    owner = textwrap.dedent("""
+        import time
+        from tests.redis_servers import run_redis
+        with run_redis() as url:
+            print(url, flush=True)
+            time.sleep(600)
+    """)
+    with subprocess.Popen(
+        [sys.executable, "-c", owner], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline().rpartition(":")[2].partition("/")[0])
+        assert command(port, "PING") == b"+PONG\r\n"
+
+        os.kill(process.pid, signal.SIGKILL)
+
+    assert until_gone(port, within_s=30)
+
+
+def until_gone(port: int, *, within_s: float) -> bool:
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        try:
+            command(port, "PING")
+        except OSError:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_a_cluster_of_three_shares_all_slots(redis_cluster_url: str) -> None:
+    port = int(redis_cluster_url.rpartition(":")[2].partition("/")[0])
+    state = command(port, "CLUSTER", "INFO")
+    assert b"cluster_slots_ok:16384" in state
+    assert b"cluster_size:3" in state
 
 
 def test_every_driver_gets_an_empty_truth(backend_url: str, tmp_path: Path) -> None:

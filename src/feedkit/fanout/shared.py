@@ -13,6 +13,7 @@ from feedkit.model import Event, EventKind
 from feedkit.storage.base import TIMELINES, TimelineMarks, Truth, TurnLost, Tx
 
 _POLL_S = 0.005
+_PATIENCE_S = 0.1
 
 logger = logging.getLogger(__name__)
 
@@ -106,17 +107,24 @@ class SharedDelivery:
         return self._truth.read(self._truth.events.last_number)
 
 
-@attrs.frozen(slots=True)
 class Shared:
     """What a process knows of the timelines it shares: see `Sharing`."""
 
-    delivery: SharedDelivery
-    place: Callable[[], int]
+    def __init__(self, delivery: SharedDelivery, place: Callable[[], int]) -> None:
+        self.delivery, self._place = delivery, place
+        self._lock = threading.Lock()
+        self._runs = 0
 
     def applied(self) -> int:
         """See `Sharing`."""
-        return self.place()
+        return self._place()
 
     def deliver(self) -> None:
-        """See `Sharing`."""
-        self.delivery.run()
+        """See `Sharing`. Readers who come at once wait for one of them; other processes, for a moment."""
+        begun = self._runs
+        with self._lock:
+            if self._runs > begun + 1:
+                return  # somebody has begun and ended since
+            self._runs += 1
+            self.delivery.run(until=time.monotonic() + _PATIENCE_S, wait=True)
+            self._runs += 1
