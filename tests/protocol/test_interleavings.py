@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from feedkit import Settings
+from feedkit.fanout import shared
 from feedkit.fanout.delivery import Delivery
 from feedkit.fanout.rebuild import Timelines
 from feedkit.fanout.shared import Shared, SharedDelivery
@@ -50,6 +51,12 @@ LAPSING = {"publish": 6, "deliver": 6, "read": 6, "expire": 3}
 COLD = {"publish": 3, "read": 5, "expire": 5}
 PROFILES = (EVEN, BUSY, LAPSING, COLD)
 UNTIL_CAUGHT = 3000
+
+
+@pytest.fixture(autouse=True)
+def _nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time stands still in a schedule: who finds that others deliver goes to truth."""
+    monkeypatch.setattr(shared, "_PATIENCE_S", 0)
 
 
 class Incomplete(AssertionError):
