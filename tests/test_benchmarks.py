@@ -52,6 +52,16 @@ KEYS = {
         "sqlite_longest_turn_ms",
     },
     "policies": {"prices", "graphs", "celebrity"},
+    "fanout": {
+        *(f"{way}_per_s" for way in ("feedkit", "zset", "list", "end_to_end")),
+        "inboxes",
+        "audience",
+        "entries",
+        "ratio",
+        "list_ratio",
+        "bytes_per_entry",
+        "cost_growth",
+    },
     "inboxes": {
         f"{way}_{what}" for way in ("packed", "sorted", "heap", "dict") for what in ("deliver_per_s", "bytes")
     },
