@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from feedkit import ConfigurationError, Feed, Hybrid, ManualClock, Settings, met
 from feedkit.metrics import ALL, Kind, Metric
 from feedkit.metrics.opentelemetry import OpenTelemetryMetrics
 from feedkit.metrics.prometheus import PrometheusMetrics
+from tests.redis_servers import run_redis
 
 
 class Noted:
@@ -85,6 +88,46 @@ def test_a_page_that_ends_early_is_counted_as_such(noted: Noted) -> None:
             feed.publish("bob", text="x", audience="friends")
         assert feed.home("cat", limit=20).truncated
     assert noted.counts["pages", "truncated"] == 1
+
+
+def test_what_processes_share_is_counted_by_whoever_delivers(tmp_path: Path, redis_url: str) -> None:
+    # given two processes, as far as feedkit can tell, over one database and one Redis
+    clock, told = ManualClock(), (Noted(), Noted())
+    with ExitStack() as stack:
+        url = f"sqlite:///{tmp_path / 'social.db'}"
+        poster, reader = (
+            stack.enter_context(feedkit.connect(url, redis=redis_url, clock=clock, metrics=one))
+            for one in told
+        )
+        reader.follow("bob", "ada")
+        assert not reader.home("bob").items
+        reader.drain()
+        before = told[1].counts["events", ""]
+
+        # when one of them posts and the other delivers, with the first one reading after it
+        poster.publish("ada", text="Hello")
+        clock.advance(seconds=3)
+        for feed in (reader, poster):
+            assert len(feed.home("bob").items) == 1
+
+    # then nothing is counted twice
+    assert (told[1].counts["deliveries", ""], told[1].values["fanout_lag", ""]) == (1, [3])
+    assert told[1].counts["events", ""] == before + 1
+    assert told[1].counts["inbox_builds", ""] == 1
+    assert told[0].counts.keys() & {("deliveries", ""), ("events", ""), ("inbox_builds", "")} == set()
+    assert ("fanout_lag", "") not in told[0].values
+    assert len(told[0].values["publish", ""]) == told[0].counts["pages", "whole"] == 1
+
+
+def test_a_page_without_its_redis_is_counted_as_degraded(noted: Noted, tmp_path: Path) -> None:
+    with run_redis() as redis_url:
+        pass  # nobody is there any more
+    with feedkit.connect(f"sqlite:///{tmp_path / 'social.db'}", redis=redis_url, metrics=noted) as feed:
+        assert feed.home("bob").degraded is False, "whom nobody has met holds no inbox"
+        feed.follow("bob", "ada")
+        assert feed.home("bob").degraded
+    assert noted.counts["pages", "degraded"] == 1
+    assert noted.counts["inbox_builds", ""] == 0, "nothing was built that somebody else could read"
 
 
 def test_labels_are_few_whatever_is_read(noted: Noted) -> None:

@@ -275,11 +275,8 @@ def test_a_reader_of_whom_nothing_is_known_is_pushed_to(clock: ManualClock) -> N
     assert found.pulled_by(7).tolist() == [1]
 
 
-def test_inboxes_that_processes_share_are_refused(clock: ManualClock) -> None:
-    class Shared(MemoryTimelines):
-        def holders(self) -> None:
-            return None
-
-    shared = Shared(capacity=10, tail=3, maximum=10, ttl_ms=None, clock=clock)
-    with pytest.raises(ConfigurationError, match="must not be CostBased where processes share inboxes"):
-        Pairs(CostBased(), shared, clock, Settings())
+def test_pairs_are_not_chosen_for_where_processes_share_inboxes() -> None:
+    refusal = r"policy must not be CostBased beside redis=.*; leave redis out, or pass Hybrid\(\)"
+    with pytest.raises(ConfigurationError, match=refusal) as refused:
+        feedkit.connect("sqlite:///social.db", redis="redis://localhost:6379", policy=CostBased())
+    assert refused.value.argument == "policy"

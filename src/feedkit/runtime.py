@@ -188,7 +188,8 @@ class Runtime(Generic[Key]):
     def inside(self, connection: object, *, alone: bool) -> "Runtime[Key]":
         """A runtime for one verb that sees what a transaction of the host's sees; nothing of it is kept.
 
-        Everything is built from truth, as for a reader who has just come. See `storage.sql.inside` for `alone`.
+        Everything is built from truth, as for a reader who has just come, and nobody is told what that took. See
+        `storage.sql.inside` for `alone`.
         """
         wiring = attrs.evolve(self._wiring, deliver="inline", metrics=None, redis=None)
         truth = self.truth.inside(connection, alone=alone)

@@ -9,7 +9,7 @@ import attrs
 
 from feedkit.clock import Clock, SystemClock
 from feedkit.errors import ConfigurationError, shown
-from feedkit.fanout.policy import FanoutPolicy, Hybrid
+from feedkit.fanout.policy import CostBased, FanoutPolicy, Hybrid
 from feedkit.metrics import Metrics
 from feedkit.model import Key
 from feedkit.settings import Settings
@@ -81,6 +81,12 @@ def wire(
                 f"{name} must be an object with {method}(), such as {_EXAMPLES[name]}; got {shown(part)}"
             )
             raise ConfigurationError(message, argument=name)
+    if redis is not None and isinstance(policy, CostBased):
+        message = (
+            "policy must not be CostBased beside redis=: one process delivers for all, and would have to know what "
+            "the others' readers do; leave redis out, or pass Hybrid()"
+        )
+        raise ConfigurationError(message, argument="policy")
     return Wiring(
         target=target,
         key=key,

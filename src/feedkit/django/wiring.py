@@ -19,7 +19,7 @@ from feedkit.storage.sql.database import MEMORY_URL, Connector
 from feedkit.wiring import wire
 
 _KEYS: Mapping[Any, Any] = {"int": int, "str": str, "uuid": UUID}
-_OF_CONNECT = ("namespace", "policy", "clock", "deliver", "redis")
+_OF_CONNECT = ("namespace", "policy", "clock", "deliver", "metrics", "redis")
 _lock = threading.RLock()
 _feed: DjangoFeed[Any] | None = None
 _names: dict[str, Any] = {}
@@ -73,6 +73,7 @@ def _made(given: dict[str, Any]) -> DjangoFeed[Any]:
         settings=_settings(given),
         clock=_imported(of_connect["clock"]),
         deliver=of_connect["deliver"] or "inline",
+        metrics=_imported(of_connect["metrics"]),
         redis=of_connect["redis"],
     )
     return DjangoFeed(wiring, alias, target_of)

@@ -12,7 +12,6 @@ from collections import OrderedDict, defaultdict
 import numpy as np
 
 from feedkit.clock import Clock
-from feedkit.errors import ConfigurationError
 from feedkit.fanout.policy import CostBased
 from feedkit.idset import EMPTY, Ids, idset
 from feedkit.settings import Settings
@@ -56,18 +55,9 @@ class Pairs:
 
     It remembers `inboxes_max` readers and `outboxes_max` authors; who has not read for longest is forgotten,
     and their inbox with them.
-
-    Raises:
-        ConfigurationError: other processes deliver to these inboxes too, and would not know who pulls.
     """
 
     def __init__(self, policy: CostBased, inboxes: TimelineStore, clock: Clock, settings: Settings) -> None:
-        if inboxes.holders() is None:
-            raise ConfigurationError(
-                "policy must not be CostBased where processes share inboxes, since each knows its own reads alone; "
-                "keep inboxes in memory, or pass Hybrid()",
-                argument="policy",
-            )
         self._policy, self._inboxes, self._clock = policy, inboxes, clock
         self._readers, self._authors = settings.inboxes_max, settings.outboxes_max
         self._rates = Rates(policy.half_life_s)

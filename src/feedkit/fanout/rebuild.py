@@ -127,9 +127,9 @@ class Timelines:
         ]
 
     def _build_inbox(self, reader_id: int) -> Timeline:
+        token = self._inboxes.begin(reader_id)
         if self._metrics is not None:
             self._metrics.count(BUILDS, 1)
-        token = self._inboxes.begin(reader_id)
         if token is not None and self._pairs is not None:
             self._pairs.forget(reader_id)
         try:

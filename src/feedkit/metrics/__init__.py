@@ -64,7 +64,7 @@ LAG = Metric(
     "seconds",
     buckets=_SLOW_S,
 )
-EVENTS = Metric("events", Kind.COUNTER, "Events of the log that this process applied.", "events")
+EVENTS = Metric("events", Kind.COUNTER, "Events of the log that this process delivered.", "events")
 DELIVERIES = Metric("deliveries", Kind.COUNTER, "Entries delivered into inboxes.", "entries")
 BUILDS = Metric("inbox_builds", Kind.COUNTER, "Inboxes built from truth, since none was held.", "inboxes")
 MERGES = Metric("outbox_merges", Kind.COUNTER, "Outboxes of pulled authors merged into pages.", "outboxes")

@@ -262,6 +262,25 @@ class WhatCommits(People, TransactionTestCase):
         self.assertEqual(publish("two"), ["two", "one"])
         self.assertEqual([item.post.text for item in feed.home(self.ada.pk)], ["two", "one"])
 
+    def test_metrics_are_told(self):
+        if connection.vendor == "sqlite" and connection.is_in_memory_db():
+            self.skipTest("what is made for one verb tells nothing")
+        told = []
+
+        class Metrics:
+            def count(self, metric, amount, label=""):
+                pass
+
+            def observe(self, metric, value, label=""):
+                told.append(metric.name)
+
+        with override_settings(FEEDKIT={"key": "uuid", "metrics": Metrics}):
+            feed.publish(self.ada.pk, text="one")
+            with transaction.atomic():
+                feed.publish(self.ada.pk, text="two")
+            feed.home(self.ada.pk)
+        self.assertEqual([name for name in told if name != "fanout_lag"], ["publish", "publish", "page"])
+
     def test_what_needs_a_transaction_of_its_own_says_so(self):
         if connection.vendor == "sqlite" and connection.is_in_memory_db():
             self.skipTest("there is one connection")
