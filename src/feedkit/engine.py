@@ -16,6 +16,7 @@ from feedkit.metrics import Metrics
 from feedkit.model import Key
 from feedkit.runtime import Runtime
 from feedkit.settings import Settings
+from feedkit.verbs.bus import EventBus
 from feedkit.verbs.content import ContentVerbs
 from feedkit.verbs.drafts import Drafts
 from feedkit.verbs.engagement import EngagementVerbs
@@ -68,6 +69,7 @@ class Feed(
         self.lists: Lists[Key] = Lists(self.runtime)
         self.imports: Imports[Key] = Imports(self.runtime)
         self.graph: Graph[Key] = Graph(self.runtime)
+        self.bus: EventBus[Key] = EventBus(self.runtime)
         _open_feeds.add(self)
 
     def __enter__(self) -> Self:
@@ -195,6 +197,7 @@ def connect(
     mention_resolver: MentionResolver | None = ...,
     metrics: Metrics | None = ...,
     redis: Any = ...,
+    bus: Any = ...,
 ) -> Feed[str]: ...
 
 
@@ -211,6 +214,7 @@ def connect(
     mention_resolver: MentionResolver | None = ...,
     metrics: Metrics | None = ...,
     redis: Any = ...,
+    bus: Any = ...,
 ) -> Feed[Key]: ...
 
 
@@ -226,6 +230,7 @@ def connect(
     mention_resolver: MentionResolver | None = None,
     metrics: Metrics | None = None,
     redis: Any = None,
+    bus: Any = None,
 ) -> Feed[Any]:
     """A feed over a database. Nothing is opened before its first verb, so this is safe before a fork.
 
@@ -243,6 +248,8 @@ def connect(
         redis: `"redis://..."`, `"rediss://..."`, `"unix://..."`, a redis.Redis (Sentinel's too) or a
             redis.RedisCluster: inboxes and outboxes are kept there, shared by all processes; without it, in the
             memory of each.
+        bus: a Redis that keeps what it is given, as for `redis`, or `"memory://"` in tests, or a driver of your own:
+            carries the log to groups of consumers, see `feed.bus`.
 
     Raises:
         ConfigurationError: an argument is not one of those.
@@ -259,6 +266,7 @@ def connect(
             mention_resolver=mention_resolver,
             metrics=metrics,
             redis=redis,
+            bus=bus,
         )
     )
 

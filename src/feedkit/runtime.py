@@ -17,6 +17,7 @@ from feedkit.fanout.routing import PulledList, Router
 from feedkit.fanout.shared import Shared, SharedDelivery
 from feedkit.log.consumers import LocalConsumer, SharedConsumer
 from feedkit.log.counters import Counters
+from feedkit.log.hub import Hub
 from feedkit.log.tail import Tail
 from feedkit.log.worker import Worker, WorkerThread
 from feedkit.metrics import Harmless, Metric
@@ -41,14 +42,16 @@ from feedkit.reading.suggestions import Suggestions
 from feedkit.reading.tag import Tag
 from feedkit.reading.thread import Thread
 from feedkit.storage.base import TimelineMarks, TimelineStore, Tx
+from feedkit.storage.bus import Bus
 from feedkit.storage.directory import KEY_TYPES, Directory
 from feedkit.storage.doings import Doings
 from feedkit.storage.memory import MemoryTimelines
+from feedkit.storage.memory_bus import MemoryBus
 from feedkit.storage.minting import Minting
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.storage.sql.truth import SqlTruth, check_facts
 from feedkit.storage.tallies import Tallies
-from feedkit.wiring import Wiring
+from feedkit.wiring import MEMORY_BUS, Wiring
 from feedkit.writing.bulk.adopting import Adopting
 from feedkit.writing.comments import Commenting
 from feedkit.writing.drafts import Drafting
@@ -99,7 +102,8 @@ class Runtime(Generic[Key]):
             key_max_bytes=settings.key_max_bytes,
             cached=settings.users_cached,
         )
-        self._place = self._opening()
+        self._place = self._opening(wiring.redis)
+        self._wire_bus()
         self._wire_log()
         self._wire_reading()
         self._wire_writing()
@@ -135,8 +139,7 @@ class Runtime(Generic[Key]):
         except FeedkitError as error:
             logger.info("the node lease is left to lapse: %s", error.code)
         finally:
-            if self._place is not None:
-                self._place.close()
+            self._close_places()
             self.truth.close()
 
     def catch_up(self) -> int:
@@ -158,6 +161,8 @@ class Runtime(Generic[Key]):
         self.tail.restart()
         if self.sharing is not None:
             self.delivery.clear()
+        if self.hub is not None:
+            self.hub.bus.clear()
 
     def is_at(self, number: int) -> bool:
         """Whether nothing above that number has been applied here, not even in part."""
@@ -191,7 +196,7 @@ class Runtime(Generic[Key]):
         Everything is built from truth, as for a reader who has just come, and nobody is told what that took. See
         `storage.sql.inside` for `alone`.
         """
-        wiring = attrs.evolve(self._wiring, deliver="inline", metrics=None, redis=None)
+        wiring = attrs.evolve(self._wiring, deliver="inline", metrics=None, redis=None, bus=None)
         truth = self.truth.inside(connection, alone=alone)
         return Runtime(wiring, truth, None if alone else self.minting)
 
@@ -212,6 +217,7 @@ class Runtime(Generic[Key]):
             finished = self.worker.run(until=until)
             self._worked_up_to = self.tail.catch_up()
             delivered_all = self.sharing is None or self.sharing.delivery.run(until=until, wait=True)
+            delivered_all &= self.hub is None or self.hub.relay.run(until=until)
             done = finished and delivered_all and self._worked_up_to == number
             if not delivered_all or (until is not None and time.monotonic() >= until):
                 break
@@ -236,15 +242,41 @@ class Runtime(Generic[Key]):
             self._worked_up_to = number
         if self.sharing is not None and number != self._delivered_up_to and self.sharing.delivery.run():
             self._delivered_up_to = number
+        if self.hub is not None:
+            self.hub.relay.run()
 
-    def _opening(self) -> "Opening | None":
-        wiring = self._wiring
-        if wiring.redis is None:
+    def _close_places(self) -> None:
+        if self._place is not None:
+            self._place.close()
+        if self._bus_place is not None:
+            self._bus_place.close()
+
+    def _opening(self, target: Any) -> "Opening | None":
+        if target is None:
             return None
         from feedkit.storage.redis.opening import Opening  # its client is slow to import
 
+        wiring = self._wiring
         timeout_s = wiring.settings.redis_timeout_ms / 1000
-        return Opening(wiring.redis, wiring.namespace, self._install_id, timeout_s)
+        return Opening(target, wiring.namespace, self._install_id, timeout_s)
+
+    def _wire_bus(self) -> None:
+        target, settings = self._wiring.bus, self.settings
+        self._bus_place: Opening | None = None
+        self.hub: Hub | None = None
+        if target is None:
+            return
+        bus: Bus = target
+        bounds = (settings.bus_partitions, settings.bus_events_max)
+        if target == MEMORY_BUS:
+            bus = MemoryBus(*bounds)
+        elif not hasattr(target, "acknowledge"):
+            from feedkit.storage.redis.streams import RedisStreams
+
+            self._bus_place = self._opening(target)
+            assert self._bus_place is not None  # noqa: S101 - there is a target
+            bus = RedisStreams(self._bus_place, *bounds)
+        self.hub = Hub(self.truth, bus, self._wiring.clock, settings)
 
     def _install_id(self) -> str:
         return self.truth.read(self.truth.install.facts)["install_id"]

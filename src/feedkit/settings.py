@@ -293,6 +293,43 @@ class Settings:
         50_000, 1, 1_000_000, "rows", "Rows that one transaction of an import or of reconciling handles."
     )
 
+    # the bus
+    bus_partitions: int = _whole(
+        16,
+        1,
+        1024,
+        "partitions",
+        "Partitions of the bus, each of which one worker of a group has at a time; fixed when it is first filled.",
+    )
+    bus_events_max: int = _whole(
+        100_000,
+        1,
+        100_000_000,
+        "events",
+        "Events that one partition of the bus holds; further ones wait in the log.",
+    )
+    bus_batch: int = _whole(500, 1, 2000, "events", "Events of the bus that a handler is given at once.")
+    bus_lease_ms: int = _whole(
+        60_000,
+        10,
+        _DAY_MS,
+        "ms",
+        "How long a handler may take for a batch before another worker is given it as well.",
+    )
+    bus_tries: int = _whole(
+        5, 1, 1000, "tries", "How often an event is tried before it becomes a dead letter."
+    )
+    bus_retry_ms: int = _whole(
+        500, 0, 60_000, "ms", "Pause before the next try; it doubles each time, up to a minute."
+    )
+    dead_letters_max: int = _whole(
+        10_000,
+        1,
+        1_000_000,
+        "letters",
+        "Dead letters that one group may have; then nothing more is given up, and what fails waits.",
+    )
+
     # truth
     lease_ms: int = _whole(3_600_000, 1000, _DAY_MS, "ms", "Time a process reserves on its node id at once.")
     busy_timeout_ms: int = _whole(

@@ -18,6 +18,7 @@ from feedkit.writing.entities import MentionResolver
 
 _NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,23}")  # leaves room for the longest name of a table or index
 _DELIVER = ("inline", "thread")
+MEMORY_BUS = "memory://"
 _EXAMPLES = {"clock": "feedkit.SystemClock()", "policy": "feedkit.Hybrid()", "metrics": "PrometheusMetrics()"}
 
 
@@ -38,6 +39,8 @@ class Wiring(Generic[Key]):
     metrics: Metrics | None = None
     redis: Any = None
     """Where inboxes and outboxes are, a URL or a client; None for the memory of each process."""
+    bus: Any = None
+    """What carries the log to groups of consumers: a URL, a client of Redis or a `Bus`; None for none."""
 
 
 def wire(
@@ -52,6 +55,7 @@ def wire(
     mention_resolver: Any = None,
     metrics: Any = None,
     redis: Any = None,
+    bus: Any = None,
 ) -> Wiring[Key]:
     """The wiring of these arguments of `connect`. Raises ConfigurationError."""
     if not any(key is known for known in KEY_TYPES):
@@ -98,13 +102,20 @@ def wire(
         mention_resolver=mention_resolver,
         metrics=metrics,
         redis=None if redis is None else _checked_redis(redis),
+        bus=None if bus is None else _checked_bus(bus),
     )
 
 
-def _checked_redis(target: Any) -> Any:
+def _checked_redis(target: Any, argument: str = "redis") -> Any:
     from feedkit.storage.redis.opening import checked_target  # its client is slow to import
 
-    return checked_target(target)
+    return checked_target(target, argument)
+
+
+def _checked_bus(target: Any) -> Any:
+    if target == MEMORY_BUS or (not isinstance(target, type) and hasattr(target, "acknowledge")):
+        return target
+    return _checked_redis(target, "bus")
 
 
 def checked_namespace(namespace: object) -> str:

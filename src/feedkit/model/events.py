@@ -1,10 +1,13 @@
 """Events: what the log says has happened."""
 
 from enum import StrEnum
+from typing import Any
 
 import attrs
 
+from feedkit.clock import from_ms
 from feedkit.model.kinds import Audience, Route
+from feedkit.model.posts import rfc3339
 
 
 class EventKind(StrEnum):
@@ -74,3 +77,18 @@ class Event:
     number: int = 0
     detail: str = ""
     about: tuple[tuple[str, int], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form."""
+        return {
+            "number": self.number,
+            "kind": self.kind.value,
+            "actor_id": str(self.actor_id),
+            "object_id": str(self.object_id),
+            "at": rfc3339(from_ms(self.at_ms)),
+            "position": str(self.position),
+            "route": self.route.value,
+            "audience": self.audience.value,
+            "detail": self.detail,
+            "about": [[role, str(other)] for role, other in self.about],
+        }

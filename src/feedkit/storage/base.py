@@ -20,6 +20,7 @@ from feedkit.storage.bulk import BulkStore
 from feedkit.storage.engaging import CommentStore, EngagementStore
 from feedkit.storage.entries import Entries
 from feedkit.storage.exporting import ExportStore
+from feedkit.storage.letters import LetterStore
 from feedkit.storage.lives import JournalStore, LifeStore, MediaStore
 from feedkit.storage.relating import GraphStore, ListStore
 from feedkit.storage.selections import SelectionStore, TagStore
@@ -85,6 +86,7 @@ class Truth(Protocol):
     comments: CommentStore
     bulk: BulkStore
     events: "EventStore"
+    letters: LetterStore
     pulled: "PulledStore"
     nodes: "NodeStore"
     install: "InstallStore"
@@ -250,6 +252,9 @@ class EventStore(Protocol):
 
     def set_offsets(self, tx: Tx, consumers: Sequence[str], number: int) -> None:
         """Remember how far shared consumers have come, in the transaction of their effects."""
+
+    def forget(self, tx: Tx, consumer: str) -> bool:
+        """Forget a shared consumer, so that pruning does not wait for it; False where there is none."""
 
     def claim(self, tx: Tx, *, wait: bool) -> bool:
         """Become the one process that runs the shared consumers until the transaction ends."""

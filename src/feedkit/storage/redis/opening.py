@@ -74,14 +74,14 @@ class Opening:
             raise OutOfReach(f"Redis could not be reached ({type(error).__name__}); try again") from error
 
 
-def checked_target(target: Any) -> Any:
+def checked_target(target: Any, argument: str = "redis") -> Any:
     """What `connect` may be given for Redis. Raises ConfigurationError."""
     if isinstance(target, redis.Redis | redis.RedisCluster):
         return target
     if isinstance(target, str) and target.startswith(_SCHEMES):
         return target
     raise ConfigurationError(
-        f"redis must be a URL that starts with {', '.join(_SCHEMES)}, or a redis.Redis or redis.RedisCluster; "
+        f"{argument} must be a URL that starts with {', '.join(_SCHEMES)}, or a redis.Redis or redis.RedisCluster; "
         f"got {shown(type(target))}",
-        argument="redis",
+        argument=argument,
     )

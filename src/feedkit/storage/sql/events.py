@@ -56,6 +56,7 @@ class SqlEvents:
                 index_elements=[consumers.c.name], set_={"offset": insert.excluded.offset}
             )
         )
+        self._forget = prepare(consumers.delete().where(consumers.c.name == sa.bindparam("gone")))
         waited_for = consumers.c.name != TIMELINES
         slowest = sa.select(sa.func.coalesce(sa.func.min(consumers.c.offset), 0)).where(waited_for)
         self._slowest = prepare(slowest)
@@ -104,6 +105,9 @@ class SqlEvents:
 
     def set_offsets(self, tx: Tx, consumers: Sequence[str], number: int) -> None:
         self._set_offsets.run_many(tx, [{"name": name, "offset": number} for name in consumers])
+
+    def forget(self, tx: Tx, consumer: str) -> bool:
+        return self._forget.run(tx, {"gone": consumer}) > 0
 
     def claim(self, tx: Tx, *, wait: bool) -> bool:
         if not wait:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from feedkit.model import PostStatus
 from feedkit.storage.selections import Part
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _Ms = sa.BigInteger
 _Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite: only INTEGER is the rowid itself
@@ -264,6 +264,15 @@ class Tables:
             "consumers",
             sa.Column("name", sa.String(64), primary_key=True),
             sa.Column("offset", sa.BigInteger, nullable=False),
+        )
+        self.dead_letters = self._table(
+            "dead_letters",
+            sa.Column("consumer", sa.String(64), primary_key=True),
+            sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+            sa.Column("event", sa.LargeBinary, nullable=False),
+            sa.Column("tries", sa.Integer, nullable=False),
+            sa.Column("reason", sa.Text, nullable=False),
+            sa.Column("at", _Ms, nullable=False),
         )
         self.pulled = self._table(
             "pulled",

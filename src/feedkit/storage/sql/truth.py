@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from feedkit.errors import ConfigurationError, KeyTypeMismatch, SchemaMissing
 from feedkit.model import Event, EventKind
 from feedkit.settings import Settings
-from feedkit.storage import base, bulk, engaging, lives, relating, selections
+from feedkit.storage import base, bulk, engaging, letters, lives, relating, selections
 from feedkit.storage.exporting import ExportStore
 from feedkit.storage.sql.bulk import SqlBulk
 from feedkit.storage.sql.comments import SqlComments
@@ -23,6 +23,7 @@ from feedkit.storage.sql.inside import Inside
 from feedkit.storage.sql.install import SqlInstall, SqlNodes
 from feedkit.storage.sql.joining import Joining
 from feedkit.storage.sql.journals import SqlJournals
+from feedkit.storage.sql.letters import SqlLetters
 from feedkit.storage.sql.lists import SqlLists
 from feedkit.storage.sql.lives import SqlLives
 from feedkit.storage.sql.media import SqlMedia
@@ -67,6 +68,7 @@ class SqlTruth:
         self.comments: engaging.CommentStore = SqlComments(*both)
         self.bulk: bulk.BulkStore = SqlBulk(*both)
         self.events: base.EventStore = SqlEvents(*both)
+        self.letters: letters.LetterStore = SqlLetters(*both)
         self.pulled: base.PulledStore = SqlPulled(*both)
         self.nodes: base.NodeStore = SqlNodes(*both)
         self._install = SqlInstall(*both)

@@ -30,6 +30,7 @@ from feedkit.testing.contracts.exporting import ExportStoreContract
 from feedkit.testing.contracts.graph import GraphStoreContract
 from feedkit.testing.contracts.install import InstallStoreContract
 from feedkit.testing.contracts.journals import JournalStoreContract
+from feedkit.testing.contracts.letters import LetterStoreContract
 from feedkit.testing.contracts.lists import ListStoreContract
 from feedkit.testing.contracts.lives import LifeStoreContract, MediaStoreContract
 from feedkit.testing.contracts.nodes import NodeStoreContract
@@ -51,6 +52,7 @@ __all__ = [
     "GraphStoreContract",
     "InstallStoreContract",
     "JournalStoreContract",
+    "LetterStoreContract",
     "LifeStoreContract",
     "ListStoreContract",
     "MediaStoreContract",

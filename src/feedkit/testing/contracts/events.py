@@ -157,6 +157,16 @@ class EventStoreContract(TruthSuite):
         write(truth, truth.events.set_offsets, ["b", "c"], 2**40)
         assert truth.read(truth.events.offsets) == {"a": 5, "b": 2**40, "c": 2**40}
 
+    def test_a_consumer_that_is_forgotten_holds_nothing_back(self, truth: Truth) -> None:
+        append(truth, *(event(n) for n in range(1, 6)))
+        number(truth)
+        write(truth, truth.events.set_offsets, ["fast"], 5)
+        write(truth, truth.events.set_offsets, ["gone"], 1)
+        assert write(truth, truth.events.forget, "gone") is True
+        assert write(truth, truth.events.forget, "gone") is False
+        assert read(truth, truth.events.offsets) == {"fast": 5}
+        assert write(truth, truth.events.prune, NOW_MS + 1000) == 4
+
     def test_one_process_runs_the_shared_consumers(self, shared: Truth) -> None:
         def run(tx: Tx) -> None:
             assert shared.events.claim(tx, wait=False)

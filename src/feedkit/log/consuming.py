@@ -1,0 +1,176 @@
+"""Hands events to a consumer's handler, batch by batch, and decides what becomes of those that it cannot handle.
+
+The source is a bus, or anything else that leases batches as `Leases` says.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import attrs
+
+from feedkit.clock import Clock
+from feedkit.errors import LimitExceeded, Unavailable
+from feedkit.model import Event
+from feedkit.settings import Settings
+from feedkit.storage.base import Truth, Tx
+from feedkit.storage.bus import Batch, Entry, packed
+from feedkit.storage.letters import Letter
+
+Handler = Callable[[Sequence[Event]], object]
+"""Takes events of one partition into account, in order. It may be given an event twice.
+
+What it returns is ignored. `Unavailable` says that nothing can be handled at the moment; any other error, that these
+events cannot.
+"""
+
+_LONGEST_PAUSE_MS = 60_000
+_LONGEST_REASON = 2000
+
+logger = logging.getLogger(__name__)
+
+
+class Leases(Protocol):
+    """Where batches come from; see `feedkit.storage.bus.Bus` for what is promised."""
+
+    def fetch(self, group: str, start: int, limit: int, lease_ms: int) -> Batch | None:
+        """Lease the next batch of a group."""
+
+    def acknowledge(self, batch: Batch) -> bool:
+        """Note that it was handled."""
+
+    def abandon(self, batch: Batch, handled: int, *, blamed: bool, pause_ms: int) -> bool:
+        """Give it back."""
+
+
+@attrs.define(slots=True)
+class Tally:
+    """What became of events: how many were handled, given up as dead letters, and given back to be tried again."""
+
+    handled: int = 0
+    dead: int = 0
+    given_back: int = 0
+
+
+class Consuming:
+    """One group's handler at work. Safe to run in many threads and processes at once.
+
+    Args:
+        truth: where dead letters are kept.
+        leases: where batches come from.
+        group: by name.
+        handler: is handed the events.
+    """
+
+    def __init__(
+        self,
+        truth: Truth,
+        leases: Leases,
+        group: str,
+        handler: Handler,
+        *,
+        clock: Clock,
+        settings: Settings,
+    ) -> None:
+        self._truth, self._leases = truth, leases
+        self._group, self._handler = group, handler
+        self._clock, self._settings = clock, settings
+
+    def run(self, start: int, *, until: float | None = None, stop: threading.Event | None = None) -> Tally:
+        """Handle batches until there is none to be had, that moment of `time.monotonic()` has come, or it is to stop.
+
+        `start`: a group that a partition does not know begins above that number of the log.
+
+        Raises:
+            LimitExceeded: the group has as many dead letters as it may have; what failed is tried again later.
+        """
+        tally = Tally()
+        while not (stop and stop.is_set()) and (until is None or time.monotonic() < until):
+            if not self.step(start, tally):
+                break
+        return tally
+
+    def step(self, start: int, tally: Tally) -> bool:
+        """Handle one batch; False where there was none, or nothing can be handled at the moment."""
+        settings = self._settings
+        batch = self._leases.fetch(self._group, start, settings.bus_batch, settings.bus_lease_ms)
+        if batch is None:
+            return False
+        handled = 0
+        try:
+            if len(batch.entries) > 1 and self._at_once(batch):
+                handled = len(batch.entries)
+            for entry in batch.entries[handled:]:
+                if not self._alone(entry, tally):
+                    self._give_back(batch, handled, tally, blamed=True, pause_ms=self._pause_ms(entry.tries))
+                    return True
+                handled += 1
+        except Unavailable as error:
+            logger.warning("nothing can be handled at the moment, to be tried again: %s", error.code)
+            self._give_back(batch, handled, tally, blamed=False, pause_ms=self._pause_ms(1))
+            return False
+        except BaseException:
+            self._give_back(batch, handled, tally, blamed=False, pause_ms=0)
+            raise
+        else:
+            self._settle(self._leases.acknowledge(batch), handled, tally)
+        return True
+
+    def _at_once(self, batch: Batch) -> bool:
+        try:
+            self._handler(batch.events)
+        except Unavailable:
+            raise
+        except Exception as error:
+            logger.info("a batch of %d events failed, one by one then: %s", len(batch.entries), type(error))
+            return False
+        return True
+
+    def _alone(self, entry: Entry, tally: Tally) -> bool:
+        """Handle one event, or give it up if it was tried often enough; False to try it again later."""
+        if entry.tries > self._settings.bus_tries:
+            reason = "whoever handled it ended or took too long each time"
+        else:
+            try:
+                self._handler((entry.event,))
+                return True
+            except Unavailable:
+                raise
+            except Exception as error:
+                if entry.tries < self._settings.bus_tries:
+                    logger.warning("an event could not be handled, trying again", exc_info=True)
+                    return False
+                reason = f"{type(error).__name__}: {error}"
+        self._truth.write(lambda tx: self._bury(tx, entry, reason))
+        logger.error("event %d is a dead letter after %d tries", entry.event.number, entry.tries)
+        tally.dead += 1
+        return True
+
+    def _bury(self, tx: Tx, entry: Entry, reason: str) -> None:
+        most, letters = self._settings.dead_letters_max, self._truth.letters
+        if letters.count(tx, self._group, most) >= most:
+            raise LimitExceeded(
+                f"{self._group} has {most} dead letters (dead_letters_max), so nothing more is given up; see their "
+                "reasons, then retry or discard them",
+                argument="group",
+                limit=most,
+                actual=most,
+            )
+        said = "".join(character for character in reason if character != "\0")[:_LONGEST_REASON]
+        number, at_ms = entry.event.number, self._clock.now_ms()
+        letters.add(tx, Letter(self._group, number, packed(entry.event), entry.tries, said, at_ms))
+
+    def _give_back(self, batch: Batch, handled: int, tally: Tally, *, blamed: bool, pause_ms: int) -> None:
+        tally.given_back += len(batch.entries) - handled
+        kept = self._leases.abandon(batch, handled, blamed=blamed, pause_ms=pause_ms)
+        self._settle(kept, handled, tally)
+
+    def _settle(self, kept: bool, handled: int, tally: Tally) -> None:
+        tally.handled += handled
+        if not kept:
+            logger.warning("a batch took longer than bus_lease_ms and is handled again by another worker")
+
+    def _pause_ms(self, tries: int) -> int:
+        return int(min(_LONGEST_PAUSE_MS, self._settings.bus_retry_ms * 2 ** (min(tries, 32) - 1)))
