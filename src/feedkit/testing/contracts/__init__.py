@@ -22,6 +22,7 @@ the import: `pytest.register_assert_rewrite("feedkit.testing.contracts")`.
 """
 
 from feedkit.testing.contracts.bulk import BulkStoreContract
+from feedkit.testing.contracts.buses import BusContract
 from feedkit.testing.contracts.comments import CommentStoreContract
 from feedkit.testing.contracts.counts import CountStoreContract
 from feedkit.testing.contracts.engagement import EngagementStoreContract
@@ -44,6 +45,7 @@ from feedkit.testing.contracts.users import UserStoreContract
 __all__ = [
     "BoundedTimelineStoreContract",
     "BulkStoreContract",
+    "BusContract",
     "CommentStoreContract",
     "CountStoreContract",
     "EngagementStoreContract",
