@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any, cast
 from uuid import uuid4
@@ -11,17 +10,13 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from feedkit import ConfigurationError, OutOfReach
-from feedkit.model import Event, EventKind
-from feedkit.storage.bus import Bus, Span, packed, partition_of, unpacked
+from feedkit.storage.bus import Bus
 from feedkit.storage.memory_bus import MemoryBus
 from feedkit.storage.redis.nodes import opened
 from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.streams import RedisStreams
 from feedkit.storage.redis.wire import RedisWire
 from feedkit.testing.contracts import BusContract
-from feedkit.testing.contracts._bus_world import event, fetch, fill, handled_all, numbers, tries
-from tests.redis_servers import command, run_redis
 from tests.storage.test_redis_timelines import SERVERS, every_node
 
 

@@ -155,9 +155,10 @@ def unpacked(data: bytes, number: int) -> Event:
     """An event as it was kept; one that this code cannot read is UNKNOWN, and whoever meets it starts afresh."""
     value: Any = decode(_EVENT_SCHEMA, data)
     try:
-        kind, *whom_and_when, route, audience, own_number, detail, about = value
+        kind, actor_id, object_id, at_ms, position, route, audience, own_number, detail, about = value
+        whom_and_when = (actor_id, object_id, at_ms, position)
         others = tuple((str(role), int(other)) for role, other in about)
-        shown_to = Audience(audience)
-        return Event(EventKind(kind), *whom_and_when, Route(route), shown_to, own_number, detail, others)
+        way = (Route(route), Audience(audience))
+        return Event(EventKind(kind), *whom_and_when, *way, own_number, detail, others)
     except (TypeError, ValueError):
         return Event(EventKind.UNKNOWN, 0, 0, 0, number=number)

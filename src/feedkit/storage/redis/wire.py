@@ -294,14 +294,16 @@ def _error_of(refusal: Refusal) -> Exception:
     code = refusal.code
     if code == "OOM":
         return OutOfReach(
-            "Redis is full; raise its maxmemory, or set maxmemory-policy to allkeys-lru so that inboxes make room"
+            "Redis is full; raise its maxmemory, or, where it holds no bus, set maxmemory-policy to allkeys-lru so "
+            "that inboxes make room"
         )
     if code in _BUSY:
         return OutOfReach(f"Redis is not ready ({code}); try again")
     if code in _NOT_ALLOWED:
         message = (
             "Redis does not let its user do what feedkit needs: GET, SET, RPUSHX, LRANGE, EVALSHA, SCRIPT LOAD, "
-            f"UNLINK, SCAN, INFO and those inside scripts, on its own keys; it says {refusal.message[:200]}"
+            "UNLINK, SCAN, INFO and those inside scripts (for a bus: of streams and hashes, TIME), on its own keys; "
+            f"it says {refusal.message[:200]}"
         )
         return ConfigurationError(message, argument="redis")
     return OutOfReach(f"Redis answered {refusal.message[:200]}")

@@ -169,8 +169,8 @@ class BusWorld:
         for _ in range(10 * len(self.log) + 10):
             self.lapse(0)
             self.fill(4)
-            for group in range(len(GROUPS)):
-                self.fetch(group + 2)
+            for nth in range(len(GROUPS)):
+                self.fetch(nth + 2)
                 self.acknowledge(-1)
         for group in GROUPS:
             for author in {one.actor_id for one in self.log}:

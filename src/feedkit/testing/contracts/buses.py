@@ -58,7 +58,7 @@ class BusContract:
         fill(bus, *events)
 
         # when
-        found = defaultdict(list)
+        found: dict[int, list[Event]] = defaultdict(list)
         while batch := bus.fetch("mail", 0, 7, LEASE_MS):
             found[batch.partition] += batch.events
             assert bus.acknowledge(batch)
