@@ -34,7 +34,8 @@ class Relay:
 
     def subscribe(self, group: str) -> int:
         """Have a group, which is handed what is committed from now on; the number it has come to, new or not."""
-        return self._truth.write(lambda tx: self._subscribe(tx, group))
+        known = self.groups().get(group)
+        return self._truth.write(lambda tx: self._subscribe(tx, group)) if known is None else known
 
     def unsubscribe(self, group: str) -> bool:
         """Forget a group, and what it has not handled; False where there is none."""
