@@ -238,7 +238,7 @@ def test_a_fresh_database_is_stamped(url: str) -> None:
     engine = sa.create_engine(url)
     with engine.connect() as connection:
         assert connection.scalars(sa.text("SELECT version_num FROM feedkit_alembic_version")).all() == [
-            "0002"
+            f"{SCHEMA_VERSION:04}"
         ]
     engine.dispose()
 

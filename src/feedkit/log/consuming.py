@@ -7,12 +7,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
 import attrs
 
 from feedkit.clock import Clock
-from feedkit.errors import LimitExceeded, Unavailable
+from feedkit.errors import LimitExceeded, OutOfReach, Unavailable
 from feedkit.model import Event
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
@@ -47,11 +48,10 @@ class Leases(Protocol):
 
 @attrs.define(slots=True)
 class Tally:
-    """What became of events: how many were handled, given up as dead letters, and given back to be tried again."""
+    """What became of events: how many were acknowledged, and how many of them as dead letters."""
 
     handled: int = 0
     dead: int = 0
-    given_back: int = 0
 
 
 class Consuming:
@@ -93,7 +93,7 @@ class Consuming:
         return tally
 
     def step(self, start: int, tally: Tally) -> bool:
-        """Handle one batch; False where there was none, or nothing can be handled at the moment."""
+        """Handle one batch; False where there was none, or no more can be handled at the moment."""
         settings = self._settings
         batch = self._leases.fetch(self._group, start, settings.bus_batch, settings.bus_lease_ms)
         if batch is None:
@@ -104,19 +104,18 @@ class Consuming:
                 handled = len(batch.entries)
             for entry in batch.entries[handled:]:
                 if not self._alone(entry, tally):
-                    self._give_back(batch, handled, tally, blamed=True, pause_ms=self._pause_ms(entry.tries))
-                    return True
+                    pause_ms = self._pause_ms(entry.tries)
+                    return self._give_back(batch, handled, tally, blamed=True, pause_ms=pause_ms)
                 handled += 1
         except Unavailable as error:
             logger.warning("nothing can be handled at the moment, to be tried again: %s", error.code)
             self._give_back(batch, handled, tally, blamed=False, pause_ms=self._pause_ms(1))
             return False
         except BaseException:
-            self._give_back(batch, handled, tally, blamed=False, pause_ms=0)
+            with suppress(OutOfReach):  # then the lease lapses by itself
+                self._give_back(batch, handled, tally, blamed=False, pause_ms=0)
             raise
-        else:
-            self._settle(self._leases.acknowledge(batch), handled, tally)
-        return True
+        return self._settled(self._leases.acknowledge(batch), handled, tally)
 
     def _at_once(self, batch: Batch) -> bool:
         try:
@@ -162,15 +161,16 @@ class Consuming:
         number, at_ms = entry.event.number, self._clock.now_ms()
         letters.add(tx, Letter(self._group, number, packed(entry.event), entry.tries, said, at_ms))
 
-    def _give_back(self, batch: Batch, handled: int, tally: Tally, *, blamed: bool, pause_ms: int) -> None:
-        tally.given_back += len(batch.entries) - handled
+    def _give_back(self, batch: Batch, handled: int, tally: Tally, *, blamed: bool, pause_ms: int) -> bool:
         kept = self._leases.abandon(batch, handled, blamed=blamed, pause_ms=pause_ms)
-        self._settle(kept, handled, tally)
+        return self._settled(kept, handled, tally)
 
-    def _settle(self, kept: bool, handled: int, tally: Tally) -> None:
-        tally.handled += handled
-        if not kept:
-            logger.warning("a batch took longer than bus_lease_ms and is handled again by another worker")
+    def _settled(self, kept: bool, handled: int, tally: Tally) -> bool:
+        if kept:
+            tally.handled += handled
+        else:
+            logger.warning("a batch took longer than bus_lease_ms, or was lost, and is handled again")
+        return kept
 
     def _pause_ms(self, tries: int) -> int:
         return int(min(_LONGEST_PAUSE_MS, self._settings.bus_retry_ms * 2 ** (min(tries, 32) - 1)))

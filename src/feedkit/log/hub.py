@@ -35,9 +35,9 @@ class Hub:
             tally = consuming.run(start, until=until)
             total.handled += tally.handled
             total.dead += tally.dead
-            if not (moved or tally.handled or tally.dead) or (
-                until is not None and time.monotonic() >= until
-            ):
+            self._check_subscribed(group)
+            is_over = until is not None and time.monotonic() >= until
+            if is_over or not (moved or tally.handled or tally.dead):
                 break
         done = not left and self._behind(group) == 0
         return ConsumeResult(total.handled, total.dead, time.monotonic() - started, done)
@@ -87,6 +87,12 @@ class Hub:
         start = self._start(group)
         handled = self.bus.state({group: start}).groups[group].handled
         return max(0, self._truth.read(self._truth.events.last_number) - max(start, handled))
+
+    def _check_subscribed(self, group: str) -> None:
+        """Where somebody has unsubscribed it, a group at work may have made itself known to the bus once more."""
+        if group not in self.relay.groups():
+            self.bus.forget(group)
+            self._start(group)
 
     def _start(self, group: str) -> int:
         start = self.relay.groups().get(group)
