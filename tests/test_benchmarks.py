@@ -51,6 +51,7 @@ KEYS = {
         "sqlite_repaired",
         "sqlite_longest_turn_ms",
     },
+    "bus": {"fill_per_s", "consume_per_s", "redis_py_per_s", "ratio", "one_p50_us", "bytes_per_event"},
     "policies": {"prices", "graphs", "celebrity"},
     "fanout": {
         *(f"{way}_per_s" for way in ("feedkit", "zset", "list", "end_to_end")),

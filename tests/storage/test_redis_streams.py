@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -141,7 +143,8 @@ def test_a_fetch_that_is_sent_twice_gives_the_same(bus: RedisStreams) -> None:
     wire = bus._place().wire
     asked = call(BUS_TAKE, bus._keys(0), b"mail", b"fence", b"0", b"10", b"60000")
     first, again = (wire.values(single(0), Each([asked]))[0] for _ in range(2))
-    assert first[0] == again[0] == 1
+    assert first[1] == again[1]
+    assert (first[0], again[0]) == (1, 2), "as if it had been abandoned"
     other = call(BUS_TAKE, bus._keys(0), b"mail", b"other", b"0", b"10", b"60000")
     assert wire.values(single(0), Each([other]))[0] == []
 
@@ -188,6 +191,30 @@ def test_a_group_of_a_strangers_holds_trimming_back(bus: RedisStreams, client: r
     client.xgroup_create(bus._keys(0)[0], "somebody", id="1-0")
     bus.trim(2)
     assert bus.state({}).held == 1
+
+
+def test_a_user_who_may_do_what_the_pages_say_and_no_more(redis_url: str, client: Any) -> None:
+    rights = [right for page in ("redis.md", "bus.md") for right in named_rights(page)]
+    client.execute_command("ACL", "SETUSER", "postman", "reset", "on", ">secret", "~feedkit:*", *rights)
+    limited = redis_url.replace("redis://", "redis://postman:secret@")
+    with connected(limited) as bus:
+        fill(bus, *(event(number) for number in range(1, 6)))
+        assert bus.abandon(fetch(bus), 2, blamed=True, pause_ms=1)
+        time.sleep(0.01)
+        assert handled_all(bus) == [3, 4, 5]
+        bus.trim(5)
+        bus.forget("mail")
+        bus.clear()
+        client.execute_command("ACL", "SETUSER", "postman", "-xadd")
+        with pytest.raises(ConfigurationError, match="streams"):
+            fill(bus, event(1))
+    client.execute_command("ACL", "DELUSER", "postman")
+
+
+def named_rights(page: str) -> list[str]:
+    text = (Path(__file__).parents[2] / "docs" / "how-to" / page).read_text(encoding="utf-8")
+    command_line = text.partition("ACL SETUSER feedkit ")[2].partition("\n\n")[0]
+    return [word for word in command_line.split() if word.startswith("+")]
 
 
 # ---------------------------------------------------------------- bytes

@@ -19,7 +19,7 @@ from feedkit.storage.sql.database import MEMORY_URL, Connector
 from feedkit.wiring import wire
 
 _KEYS: Mapping[Any, Any] = {"int": int, "str": str, "uuid": UUID}
-_OF_CONNECT = ("namespace", "policy", "clock", "deliver", "metrics", "redis")
+_OF_CONNECT = ("namespace", "policy", "clock", "deliver", "metrics", "redis", "bus")
 _lock = threading.RLock()
 _feed: DjangoFeed[Any] | None = None
 _names: dict[str, Any] = {}
@@ -75,6 +75,7 @@ def _made(given: dict[str, Any]) -> DjangoFeed[Any]:
         deliver=of_connect["deliver"] or "inline",
         metrics=_imported(of_connect["metrics"]),
         redis=of_connect["redis"],
+        bus=of_connect["bus"],
     )
     return DjangoFeed(wiring, alias, target_of)
 

@@ -8,7 +8,7 @@ from feedkit.log.consuming import Consuming, Handler, Tally
 from feedkit.log.relay import Relay
 from feedkit.model import BusLag, ConsumeResult, DeadLetter, Event
 from feedkit.settings import Settings
-from feedkit.storage.base import Truth
+from feedkit.storage.base import Truth, Tx
 from feedkit.storage.bus import Bus, unpacked
 from feedkit.storage.letters import Letter
 
@@ -29,27 +29,29 @@ class Hub:
         consuming = Consuming(
             self._truth, self.bus, group, handler, clock=self._clock, settings=self._settings
         )
-        start, left = self.relay.subscribe(group), 0
+        start = self.relay.subscribe(group)
         while True:
-            left, moved = self.relay.step()
+            step = self.relay.step()
             tally = consuming.run(start, until=until)
             total.handled += tally.handled
             total.dead += tally.dead
-            self._check_subscribed(group)
+            if group not in step.behind:
+                raise self._unsubscribed(group)
             is_over = until is not None and time.monotonic() >= until
-            if is_over or not (moved or tally.handled or tally.dead):
+            if is_over or not (step.moved or tally.handled or tally.dead):
                 break
-        done = not left and self._behind(group) == 0
+        done = not (step.left or step.moved or step.behind[group])
         return ConsumeResult(total.handled, total.dead, time.monotonic() - started, done)
 
     def lag(self, group: str) -> BusLag:
         """How far a group is behind. Raises NotFound."""
-        start = self._start(group)
+        start = self.relay.groups().get(group)
+        if start is None:
+            raise _no_group(group)
         state = self.bus.state({group: start})
-        dead = self._truth.read(
-            lambda tx: self._truth.letters.count(tx, group, self._settings.dead_letters_max)
-        )
-        return BusLag(self._behind(group), state.groups[group].taken, state.held, dead)
+        handled = max(start, state.groups[group].handled)
+        last, dead = self._truth.read(lambda tx: (self._truth.events.last_number(tx), self._dead(tx, group)))
+        return BusLag(max(0, last - handled), state.groups[group].taken, state.held, dead)
 
     def dead_letters(self, group: str, after: int, limit: int) -> list[DeadLetter]:
         """Events that a group has given up, above that number of the log, in order."""
@@ -80,27 +82,20 @@ class Hub:
             return False
         return self.discard(letter.consumer, [letter.number]) > 0
 
+    def _dead(self, tx: Tx, group: str) -> int:
+        return self._truth.letters.count(tx, group, self._settings.dead_letters_max)
+
     def _letters(self, group: str, after: int, limit: int) -> list[Letter]:
         return self._truth.read(lambda tx: self._truth.letters.after(tx, group, after, limit))
 
-    def _behind(self, group: str) -> int:
-        start = self._start(group)
-        handled = self.bus.state({group: start}).groups[group].handled
-        return max(0, self._truth.read(self._truth.events.last_number) - max(start, handled))
+    def _unsubscribed(self, group: str) -> NotFound:
+        """Where somebody has done so, a group at work may have made itself known to the bus once more."""
+        self.bus.forget(group)
+        return _no_group(group)
 
-    def _check_subscribed(self, group: str) -> None:
-        """Where somebody has unsubscribed it, a group at work may have made itself known to the bus once more."""
-        if group not in self.relay.groups():
-            self.bus.forget(group)
-            self._start(group)
 
-    def _start(self, group: str) -> int:
-        start = self.relay.groups().get(group)
-        if start is None:
-            raise NotFound(
-                f"no group is named {group!r}; feed.bus.subscribe({group!r}) makes it", argument="group"
-            )
-        return start
+def _no_group(group: str) -> NotFound:
+    return NotFound(f"no group is named {group!r}; feed.bus.subscribe({group!r}) makes it", argument="group")
 
 
 def _event(letter: Letter) -> Event:

@@ -10,6 +10,8 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 
+import attrs
+
 from feedkit.errors import OutOfReach
 from feedkit.model import Event, EventKind
 from feedkit.storage.base import Truth, Tx
@@ -18,6 +20,18 @@ from feedkit.storage.bus import Bus, Span, State
 _PREFIX = "bus:"
 
 logger = logging.getLogger(__name__)
+
+
+@attrs.frozen(slots=True)
+class Step:
+    """What a relay found and did, in events: what the bus still lacks, and by how much it came nearer.
+
+    `behind`: how far from the end of the log each group was before.
+    """
+
+    left: int
+    moved: int
+    behind: Mapping[str, int]
 
 
 class Relay:
@@ -56,38 +70,34 @@ class Relay:
         Where it is full or out of reach, what is left stays in the log (False).
         """
         try:
-            while True:
-                left, moved = self.step()
-                if not left:
-                    return True
-                if not moved or (until is not None and time.monotonic() >= until):
+            while (step := self.step()).left:
+                if not step.moved or (until is not None and time.monotonic() >= until):
                     return False
+            return True
         except OutOfReach as error:
             logger.warning("the bus is out of reach, and events stay in the log: %s", error.code)
             return False
 
-    def step(self) -> tuple[int, int]:
-        """Settle what the groups have handled, and fill the bus with a batch of events.
-
-        How many events of the log it still lacks, and by how many it came nearer.
-        """
+    def step(self) -> Step:
+        """Settle what the groups have handled, and fill the bus with a batch of events."""
         groups = self.groups()
         if not groups:
-            return 0, 0
+            return Step(0, 0, {})
         if not self._truth.events.numbers_at_insert:
             self._truth.try_write(self._truth.events.number_new)
         state = self._bus.state(groups)
         last = self._truth.read(self._truth.events.last_number)  # afterwards: other relays fill the bus, too
         if max(state.highest, *groups.values()) > last:
             state, groups = self._begin_anew(last)
+        behind = {name: last - max(number, state.groups[name].handled) for name, number in groups.items()}
         settled = self._settle(groups, state)
         before = max(state.lowest, settled)
         events = self._after(before)
         if not events:
-            return 0, 0
+            return Step(0, 0, behind)
         up_to = events[-1].number
         reached = max(self._bus.publish(events, Span(before, up_to, settled)), settled)
-        return max(last, up_to) - reached, reached - before
+        return Step(max(last, up_to) - reached, reached - before, behind)
 
     def _after(self, before: int) -> Sequence[Event]:
         found = self._truth.read(lambda tx: self._truth.events.after(tx, before, self._batch))

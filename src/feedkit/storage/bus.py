@@ -28,6 +28,9 @@ from feedkit.model import Audience, Event, EventKind, Route
 NOT_FILLED = -1
 """The mark of a partition that was never filled, or lost what it held."""
 _EVENT_SCHEMA = 1
+_KINDS = {kind.value: kind for kind in EventKind}  # a dict is quicker than the Enum's own look-up
+_ROUTES = {route.value: route for route in Route}
+_AUDIENCES = {audience.value: audience for audience in Audience}
 _SPREAD, _WORD = 0x9E3779B97F4A7C15, (1 << 64) - 1  # 2^64 over the golden ratio: ids come to lie far apart
 
 
@@ -147,8 +150,9 @@ def by_partition(events: Sequence[Event], partitions: int) -> list[list[Event]]:
 
 def packed(event: Event) -> bytes:
     """An event as a bus, or truth's dead letters, keep it."""
-    fields = attrs.astuple(event, recurse=False)
-    return encode(_EVENT_SCHEMA, fields)
+    of_post = (event.position, event.route.value, event.audience.value)
+    what = (event.kind.value, event.actor_id, event.object_id, event.at_ms, *of_post)
+    return encode(_EVENT_SCHEMA, (*what, event.number, event.detail, event.about))
 
 
 def unpacked(data: bytes, number: int) -> Event:
@@ -156,9 +160,18 @@ def unpacked(data: bytes, number: int) -> Event:
     value: Any = decode(_EVENT_SCHEMA, data)
     try:
         kind, actor_id, object_id, at_ms, position, route, audience, own_number, detail, about = value
-        whom_and_when = (actor_id, object_id, at_ms, position)
-        others = tuple((str(role), int(other)) for role, other in about)
-        way = (Route(route), Audience(audience))
-        return Event(EventKind(kind), *whom_and_when, *way, own_number, detail, others)
-    except (TypeError, ValueError):
+        others = tuple([(str(role), int(other)) for role, other in about])
+        return Event(
+            _KINDS[kind],
+            actor_id,
+            object_id,
+            at_ms,
+            position,
+            _ROUTES[route],
+            _AUDIENCES[audience],
+            own_number,
+            detail,
+            others,
+        )
+    except (KeyError, TypeError, ValueError):
         return Event(EventKind.UNKNOWN, 0, 0, 0, number=number)

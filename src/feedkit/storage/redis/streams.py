@@ -25,6 +25,7 @@ from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.scripts import BUS_END, BUS_FORGET, BUS_PUBLISH, BUS_STATE, BUS_TAKE, BUS_TRIM
 from feedkit.storage.redis.wire import Wire
 
+_NUMBER_BYTES = 8
 _HEAD = 3  # what the state of a partition begins with
 _LOOKED_AT_EVERY_S = 60.0
 _KEEPS_ALL = b"noeviction"
@@ -51,7 +52,7 @@ class RedisStreams:
         ]
         calls = []
         for number, its in enumerate(by_partition(events, self.partitions)):
-            words = [word for event in its for word in (b"%d" % event.number, packed(event))]
+            words = [word for event in its for word in (b"%d" % event.number, _stored(event))]
             calls.append(call(BUS_PUBLISH, self._keys(number), *ends, *words))
         return min(self._mark(answer) for answer in self._everywhere(calls))
 
@@ -169,6 +170,12 @@ def refuse_evicting(wire: Wire) -> None:
             )
 
 
+def _stored(event: Event) -> bytes:
+    """With its number in front, by which it is acknowledged, whoever can read the rest."""
+    return event.number.to_bytes(_NUMBER_BYTES, "big") + packed(event)
+
+
 def _entries(answer: Sequence[Any]) -> tuple[Entry, ...]:
-    rows = zip(answer[::3], answer[1::3], answer[2::3], strict=True)
-    return tuple(Entry(unpacked(data, number), tries) for number, tries, data in rows)
+    tries, *stored = answer or (0,)
+    found = [(int.from_bytes(data[:_NUMBER_BYTES], "big"), data[_NUMBER_BYTES:]) for data in stored]
+    return tuple([Entry(unpacked(event, number), tries) for number, event in found])

@@ -35,6 +35,7 @@ _AT_ONCE = 1000  # commands sent before the replies to those sent earlier are re
 _BUSY = {"LOADING", "MASTERDOWN", "BUSY"}
 _ELSEWHERE = {"READONLY", "CLUSTERDOWN", "TRYAGAIN"}
 _NOT_ALLOWED = {"NOPERM", "NOAUTH", "WRONGPASS"}
+_NOT_ALLOWED_INSIDE = ("The user executing the script can't", "ACL failure in script")  # Redis 6, and 7
 
 Refused = dict[int, Refusal]
 """Refusals by the index of the command."""
@@ -299,7 +300,7 @@ def _error_of(refusal: Refusal) -> Exception:
         )
     if code in _BUSY:
         return OutOfReach(f"Redis is not ready ({code}); try again")
-    if code in _NOT_ALLOWED:
+    if code in _NOT_ALLOWED or any(words in refusal.message for words in _NOT_ALLOWED_INSIDE):
         message = (
             "Redis does not let its user do what feedkit needs: GET, SET, RPUSHX, LRANGE, EVALSHA, SCRIPT LOAD, "
             "UNLINK, SCAN, INFO and those inside scripts (for a bus: of streams and hashes, TIME), on its own keys; "
