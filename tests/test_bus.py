@@ -400,3 +400,19 @@ def test_what_fails_is_tried_again_after_a_while(target: str) -> None:
         pauses = [later - earlier for earlier, later in pairwise(moments)]
         assert len(pauses) == 2
         assert 0.2 <= pauses[0] < 0.4 <= pauses[1]
+
+
+def test_nobody_is_given_up_unheard_since_a_worker_went_down_with_others(target: str) -> None:
+    """Which of a batch it was nobody knows, so each has one more try, alone."""
+    with connected(target, bus_tries=1, bus_lease_ms=10) as feed:
+        feed.bus.subscribe("search")
+        posts = publish(feed, *"abc")
+        hub = feed.runtime().hub
+        assert hub is not None
+        hub.relay.run()
+        abandoned = hub.bus.fetch("search", 0, 10, 10)
+        assert abandoned is not None
+        assert len(abandoned.entries) == 3
+        time.sleep(0.02)
+        assert consumed(feed) == posts
+        assert feed.bus.dead_letters("search") == []

@@ -42,16 +42,15 @@ from feedkit.reading.suggestions import Suggestions
 from feedkit.reading.tag import Tag
 from feedkit.reading.thread import Thread
 from feedkit.storage.base import TimelineMarks, TimelineStore, Tx
-from feedkit.storage.bus import Bus
+from feedkit.storage.buses import bus_of, is_in_redis
 from feedkit.storage.directory import KEY_TYPES, Directory
 from feedkit.storage.doings import Doings
 from feedkit.storage.memory import MemoryTimelines
-from feedkit.storage.memory_bus import MemoryBus
 from feedkit.storage.minting import Minting
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.storage.sql.truth import SqlTruth, check_facts
 from feedkit.storage.tallies import Tallies
-from feedkit.wiring import MEMORY_BUS, Wiring
+from feedkit.wiring import Wiring
 from feedkit.writing.bulk.adopting import Adopting
 from feedkit.writing.comments import Commenting
 from feedkit.writing.drafts import Drafting
@@ -103,7 +102,9 @@ class Runtime(Generic[Key]):
             cached=settings.users_cached,
         )
         self._place = self._opening(wiring.redis)
-        self._wire_bus()
+        self._bus_place = self._opening(wiring.bus if is_in_redis(wiring.bus) else None)
+        bus = bus_of(wiring.bus, self._bus_place, settings)
+        self.hub = None if bus is None else Hub(truth, bus, clock, settings)
         self._wire_log()
         self._wire_reading()
         self._wire_writing()
@@ -139,7 +140,9 @@ class Runtime(Generic[Key]):
         except FeedkitError as error:
             logger.info("the node lease is left to lapse: %s", error.code)
         finally:
-            self._close_places()
+            for place in (self._place, self._bus_place):
+                if place is not None:
+                    place.close()
             self.truth.close()
 
     def catch_up(self) -> int:
@@ -245,12 +248,6 @@ class Runtime(Generic[Key]):
         if self.hub is not None:
             self.hub.relay.run()
 
-    def _close_places(self) -> None:
-        if self._place is not None:
-            self._place.close()
-        if self._bus_place is not None:
-            self._bus_place.close()
-
     def _opening(self, target: Any) -> "Opening | None":
         if target is None:
             return None
@@ -259,24 +256,6 @@ class Runtime(Generic[Key]):
         wiring = self._wiring
         timeout_s = wiring.settings.redis_timeout_ms / 1000
         return Opening(target, wiring.namespace, self._install_id, timeout_s)
-
-    def _wire_bus(self) -> None:
-        target, settings = self._wiring.bus, self.settings
-        self._bus_place: Opening | None = None
-        self.hub: Hub | None = None
-        if target is None:
-            return
-        bus: Bus = target
-        bounds = (settings.bus_partitions, settings.bus_events_max)
-        if target == MEMORY_BUS:
-            bus = MemoryBus(*bounds)
-        elif not hasattr(target, "acknowledge"):
-            from feedkit.storage.redis.streams import RedisStreams
-
-            self._bus_place = self._opening(target)
-            assert self._bus_place is not None  # noqa: S101 - there is a target
-            bus = RedisStreams(self._bus_place, *bounds)
-        self.hub = Hub(self.truth, bus, self._wiring.clock, settings)
 
     def _install_id(self) -> str:
         return self.truth.read(self.truth.install.facts)["install_id"]

@@ -13,12 +13,12 @@ from feedkit.fanout.policy import CostBased, FanoutPolicy, Hybrid
 from feedkit.metrics import Metrics
 from feedkit.model import Key
 from feedkit.settings import Settings
+from feedkit.storage.buses import is_in_redis
 from feedkit.storage.directory import KEY_TYPES
 from feedkit.writing.entities import MentionResolver
 
 _NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,23}")  # leaves room for the longest name of a table or index
 _DELIVER = ("inline", "thread")
-MEMORY_BUS = "memory://"
 _EXAMPLES = {"clock": "feedkit.SystemClock()", "policy": "feedkit.Hybrid()", "metrics": "PrometheusMetrics()"}
 
 
@@ -102,7 +102,7 @@ def wire(
         mention_resolver=mention_resolver,
         metrics=metrics,
         redis=None if redis is None else _checked_redis(redis),
-        bus=None if bus is None else _checked_bus(bus),
+        bus=_checked_bus(bus),
     )
 
 
@@ -113,9 +113,7 @@ def _checked_redis(target: Any, argument: str = "redis") -> Any:
 
 
 def _checked_bus(target: Any) -> Any:
-    if target == MEMORY_BUS or (not isinstance(target, type) and hasattr(target, "acknowledge")):
-        return target
-    return _checked_redis(target, "bus")
+    return _checked_redis(target, "bus") if is_in_redis(target) else target
 
 
 def checked_namespace(namespace: object) -> str:

@@ -27,6 +27,7 @@ What it returns is ignored. `Unavailable` says that nothing can be handled at th
 events cannot.
 """
 
+_HEARD_ALONE = 2  # tries after which an event was at least once not one among many
 _LONGEST_PAUSE_MS = 60_000
 _LONGEST_REASON = 2000
 
@@ -129,7 +130,7 @@ class Consuming:
 
     def _alone(self, entry: Entry, tally: Tally) -> bool:
         """Handle one event, or give it up if it was tried often enough; False to try it again later."""
-        if entry.tries > self._settings.bus_tries:
+        if entry.tries > max(self._settings.bus_tries, _HEARD_ALONE):
             reason = "whoever handled it ended or took too long each time"
         else:
             try:
