@@ -124,7 +124,9 @@ class Consuming:
         except Unavailable:
             raise
         except Exception as error:
-            logger.info("a batch of %d events failed, one by one then: %s", len(batch.entries), type(error))
+            logger.info(
+                "a batch of %d events failed, one by one then: %s", len(batch.entries), type(error).__name__
+            )
             return False
         return True
 
@@ -140,7 +142,9 @@ class Consuming:
                 raise
             except Exception as error:
                 if entry.tries < self._settings.bus_tries:
-                    logger.warning("an event could not be handled, trying again", exc_info=True)
+                    logger.warning(
+                        "an event could not be handled, to be tried again: %s", type(error).__name__
+                    )
                     return False
                 reason = f"{type(error).__name__}: {error}"
         self._truth.write(lambda tx: self._bury(tx, entry, reason))
