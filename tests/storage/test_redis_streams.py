@@ -116,10 +116,10 @@ def test_f09_one_that_is_set_to_evict_later_is_noticed() -> None:
 
 def test_a_lease_lapses_by_itself(bus: RedisStreams) -> None:
     fill(bus, event(1))
-    slow = bus.fetch("mail", 0, 1, lease_ms=100)
+    slow = bus.fetch("mail", 0, 1, lease_ms=500)
     assert slow
-    assert bus.fetch("mail", 0, 1, lease_ms=100) is None
-    time.sleep(0.15)
+    assert bus.fetch("mail", 0, 1, lease_ms=500) is None
+    time.sleep(0.6)
     twin = fetch(bus)
     assert (numbers(twin), tries(twin)) == ([1], [2])
     assert not bus.acknowledge(slow)
@@ -128,9 +128,9 @@ def test_a_lease_lapses_by_itself(bus: RedisStreams) -> None:
 
 def test_a_pause_ends_by_itself(bus: RedisStreams) -> None:
     fill(bus, event(1))
-    assert bus.abandon(fetch(bus), 0, blamed=True, pause_ms=100)
+    assert bus.abandon(fetch(bus), 0, blamed=True, pause_ms=500)
     assert bus.fetch("mail", 0, 1, LEASE_MS) is None
-    time.sleep(0.15)
+    time.sleep(0.6)
     assert numbers(fetch(bus)) == [1]
 
 

@@ -76,8 +76,11 @@ class EventBus(Noun[Key]):
     def _hub(self) -> Hub:
         hub = self._runtime().hub
         if hub is None:
-            message = 'this feed has no bus; pass connect(bus="redis://..."), or bus="memory://" in tests'
-            raise ConfigurationError(message, argument="bus")
+            raise ConfigurationError(
+                'this feed has no bus; pass connect(bus="redis://..."), or bus="memory://" in tests. Inside a '
+                "transaction of yours that has changed something there is none either: call this after its commit",
+                argument="bus",
+            )
         return hub
 
 

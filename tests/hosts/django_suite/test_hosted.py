@@ -224,6 +224,7 @@ class SettingsAreFollowed(TestCase):
             ({"page_limit_max": 0}, "page_limit_max"),
             ({"deliver": "by post"}, "deliver"),
             ({"redis": "localhost:6379"}, "redis"),
+            ({"bus": "localhost:6379"}, "bus"),
         ):
             refused = self.assertRaisesMessage(ImproperlyConfigured, f"settings.FEEDKIT: {named}")
             with self.subTest(wrong), override_settings(FEEDKIT=wrong), refused:
@@ -242,6 +243,17 @@ class SettingsAreFollowed(TestCase):
             self.assertEqual(len(feed.home(author)), 3)
 
 
+class ConsumersInATest(People, TestCase):
+    def test_a_group_is_handed_what_is_never_committed(self):
+        with override_settings(FEEDKIT={"key": "uuid", "bus": "redis://127.0.0.1:1/0"}):
+            feed.bus.subscribe("search")
+            feed.publish(self.ada.pk, text="hi")
+            found = []
+            for _ in range(2):
+                self.assertTrue(feed.bus.consume("search", found.extend).done)
+            self.assertEqual([event.kind for event in found], ["post.published"])
+
+
 class WhatCommits(People, TransactionTestCase):
     def test_nothing_is_seen_by_others_before_the_commit(self):
         feed.follow(self.bob.pk, self.ada.pk)
@@ -251,6 +263,19 @@ class WhatCommits(People, TransactionTestCase):
             self.assertEqual(in_another_thread(lambda: len(feed.home(self.bob.pk))), 0)
         self.assertEqual(in_another_thread(lambda: len(feed.home(self.bob.pk))), 1)
         self.assertTrue(feed.check().ok)
+
+    def test_nothing_is_handed_over_before_the_commit(self):
+        if connection.vendor == "sqlite" and connection.is_in_memory_db():
+            self.skipTest("there is one connection")
+        with override_settings(FEEDKIT={"key": "uuid", "bus": "memory://"}):
+            feed.bus.subscribe("search")
+            found = []
+            with transaction.atomic():
+                feed.publish(self.ada.pk, text="later")
+                with self.assertRaisesMessage(errors.ConfigurationError, "after its commit"):
+                    feed.bus.consume("search", found.extend)
+            self.assertTrue(feed.bus.consume("search", found.extend).done)
+            self.assertEqual(len(found), 1)
 
     def test_a_decorated_function_is_a_new_transaction_each_time(self):
         @transaction.atomic
