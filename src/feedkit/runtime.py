@@ -15,6 +15,7 @@ from feedkit.fanout.policy import CostBased
 from feedkit.fanout.rebuild import Timelines
 from feedkit.fanout.routing import PulledList, Router
 from feedkit.fanout.shared import Shared, SharedDelivery
+from feedkit.fanout.sharing import ChunkWork
 from feedkit.log.consumers import LocalConsumer, SharedConsumer
 from feedkit.log.counters import Counters
 from feedkit.log.hub import Hub
@@ -279,13 +280,16 @@ class Runtime(Generic[Key]):
         policy = self._wiring.policy
         self.pairs = Pairs(policy, self.inboxes, clock, settings) if isinstance(policy, CostBased) else None
         timelines = (truth, self.inboxes, self.outboxes, settings, self.pairs)
-        self.delivery = Delivery(*timelines, clock=clock, metrics=self.metrics)
+        share_above = None if self.marks is None else settings.chunk_followers
+        self.delivery = Delivery(*timelines, clock=clock, metrics=self.metrics, share_above=share_above)
         # Delivery first: an author leaves the pulled list of this process only after the backfill.
         local: list[LocalConsumer] = [self.delivery, self.readthrough, self.schedule]
         self.tail = Tail(truth, local if self.marks is None else local[1:], settings.log_batch)
-        self.sharing = None
+        self.sharing: Shared | None = None
+        self.chunks: ChunkWork | None = None
         if self.marks is not None:
-            delivery = SharedDelivery(truth, self.delivery, self.marks, settings.log_batch)
+            self.chunks = ChunkWork(truth, self.delivery, self.marks, settings)
+            delivery = SharedDelivery(truth, self.delivery, self.marks, settings.log_batch, self.chunks)
             self.sharing = Shared(delivery, lambda: self.tail.touched)
         shared: list[SharedConsumer] = [
             counters,

@@ -276,6 +276,30 @@ class Settings:
 
     # delivery and the log
     delivery_chunk: int = _whole(2000, 1, 1_000_000, "followers", "Followers one step of a delivery handles.")
+    chunk_followers: int = _whole(
+        20_000,
+        1,
+        10_000_000,
+        "followers",
+        "Deliveries in Redis to more followers than this are cut into chunks of so many, which workers share.",
+    )
+    chunk_lease_ms: int = _whole(
+        10_000,
+        100,
+        _DAY_MS,
+        "ms",
+        "How long a chunk stays claimed by a worker of which nothing is heard.",
+    )
+    delivery_tries: int = _whole(
+        3, 1, 100, "attempts", "How often an event that cannot be handled is tried before it is a dead letter."
+    )
+    dead_letters_max: int = _whole(
+        10_000,
+        1,
+        10_000_000,
+        "events",
+        "Dead letters of one consumer; the next event that cannot be handled then keeps all others waiting.",
+    )
     log_batch: int = _whole(1000, 1, 100_000, "events", "Events one step of applying the log handles.")
     event_retention_s: int = _whole(
         _DAY_S,

@@ -15,9 +15,11 @@ import attrs
 import numpy as np
 from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]  # it ships no types
 
+from feedkit.ids import MAX_ID
 from feedkit.idset import Ids, idset
 from feedkit.model import Audience, Event, EventKind, Route
-from feedkit.storage.base import TIMELINES
+from feedkit.storage.base import TIMELINES, AuthorLoad
+from feedkit.storage.chunks import Chunk, Large
 from feedkit.storage.entries import ENTRY_BYTES, Entries, of_rows
 from feedkit.storage.redis import scripts
 from feedkit.storage.redis.commands import Commands
@@ -78,6 +80,8 @@ class SimulatedRedis:
             scripts.ADVANCE.sha: self._advance,
             scripts.TURN.sha: self._turn,
             scripts.STEP.sha: self._step,
+            scripts.PART.sha: self._part,
+            scripts.FINISH.sha: self._finish,
         }
         return by_sha[sha](keys, arguments)
 
@@ -128,19 +132,45 @@ class SimulatedRedis:
         self.held[keys[0]] = now
         return 1
 
+    def _part(self, keys: Sequence[bytes], arguments: Sequence[bytes]) -> int:
+        name, before, now, _ms = arguments
+        key = keys[0] + b" " + name  # a field of a hash
+        if before and self.held.get(key) not in (before, now) and "part" not in self.ignored:
+            return 0
+        self.held[key] = now
+        return 1
+
+    def _finish(self, keys: Sequence[bytes], arguments: Sequence[bytes]) -> int:
+        delivery, chunks, entries = arguments
+        mark = self.held.get(keys[0])
+        if not isinstance(mark, bytes):
+            return 1
+        number, under_way = _cut_mark(mark)
+        kept = [entry for entry in under_way if entry not in _cut(entries)]
+        if len(kept) == len(under_way):
+            return 1
+        names = [keys[1] + b" " + delivery + b":%d" % nth for nth in range(int(chunks))]
+        if any(self.held.get(name) != b"done" for name in names) and "done" not in self.ignored:
+            return 0
+        for name in names:
+            self.held.pop(name, None)
+        self.held[keys[0]] = _as_mark(mark[:EPOCH_BYTES], number, kept)
+        return 1
+
     def _advance(self, keys: Sequence[bytes], arguments: Sequence[bytes]) -> int:
-        lowest, up_to, fresh, step = arguments
+        lowest, up_to, fresh, step, begun, known = arguments
         if step and self.held.get(keys[1]) != step and "step" not in self.ignored:
             return -2
         mark = self.held.get(keys[0])
-        number = int(mark[EPOCH_BYTES + 1 :]) if isinstance(mark, bytes) else -1
+        number, under_way = _cut_mark(mark) if isinstance(mark, bytes) else (-1, [])
         if mark is not None and "epoch" in self.ignored:
             fresh, lowest = mark[:EPOCH_BYTES], b"-1"  # type: ignore[assignment]
-        if up_to and number >= int(lowest):
+        if up_to and number >= int(lowest) and set(under_way) <= set(_cut(known)):
             assert isinstance(mark, bytes)
-            number = max(number, int(up_to))
-            self.held[keys[0]] = mark[: EPOCH_BYTES + 1] + b"%d" % number
-            return number
+            if int(up_to) > number:
+                listed = [] if "listed" in self.ignored else _cut(begun)
+                self.held[keys[0]] = _as_mark(mark[:EPOCH_BYTES], int(up_to), under_way + listed)
+            return max(number, int(up_to))
         self.held[keys[0]] = fresh + b":" + (up_to or b"%d" % max(number, 0))
         return -1
 
@@ -215,12 +245,22 @@ def _cut(data: bytes) -> list[bytes]:
     return [data[at : at + ENTRY_BYTES] for at in range(0, len(data), ENTRY_BYTES)]
 
 
+def _cut_mark(mark: bytes) -> tuple[int, list[bytes]]:
+    number, _, under_way = mark[EPOCH_BYTES + 1 :].partition(b":")
+    return int(number), _cut(under_way)
+
+
+def _as_mark(epoch: bytes, number: int, under_way: list[bytes]) -> bytes:
+    return epoch + b":%d" % number + (b":" + b"".join(under_way) if under_way else b"")
+
+
 def _once(data: bytes) -> Callable[[int], bytes]:
     parts = iter([data])
     return lambda _most: next(parts)
 
 
 READER, AUTHOR, OTHER = 1, 2, 3
+DONE = "done"
 
 
 @attrs.define
@@ -232,6 +272,7 @@ class Log:
     """Authors by position, of posts that stand."""
     followees: set[int] = attrs.Factory(lambda: {AUTHOR})
     offset: int | None = None
+    celebrity: int | None = None
 
     def commit(self, kind: EventKind, actor_id: int, object_id: int = 0, position: int = 0) -> None:
         self.events.append(
@@ -253,7 +294,8 @@ class SimulatedTruth:
 
     def __init__(self, log: Log) -> None:
         self.log = log
-        self.events = self.posts = self.graph = self
+        self.events = self.posts = self.graph = self.pulled = self
+        self.chunks = SimulatedChunks()
 
     def read(self, work: Callable[[Any], Any]) -> Any:
         pause()
@@ -287,11 +329,75 @@ class SimulatedTruth:
     def those(self, _tie: Any) -> Ids:
         return idset(self.log.followees)
 
-    def small_audiences(self, _tx: Any, authors: Sequence[int], _limit: int) -> list[tuple[int, int]]:
+    def small_audiences(self, _tx: Any, authors: Sequence[int], _limit: int) -> list[tuple[int, int]] | None:
+        if self.log.celebrity in authors:
+            return None
         return [(author, READER) for author in authors if author in self.log.followees]
+
+    def load_many(self, _tx: Any, authors: Sequence[int]) -> dict[int, AuthorLoad]:
+        return {author: AuthorLoad(100 if author == self.log.celebrity else 1) for author in authors}
+
+    def range(self, _tx: Any, author: int, _kind: Any, after: int, _limit: int) -> Ids:
+        return idset([READER] if author in self.log.followees and after < READER else [])
 
     def at_positions(self, _tx: Any, _positions: Sequence[int]) -> tuple[list[Any], list[int]]:
         return [], []  # nothing that was deleted comes back
+
+
+class SimulatedChunks:
+    """See `feedkit.storage.chunks.ChunkStore`: two chunks each, and leases that anybody may find lapsed."""
+
+    def __init__(self) -> None:
+        self.large: dict[int, Large] = {}
+        self.owners: dict[tuple[int, int], str] = {}
+        self.lapsed = False
+
+    def begin(self, _tx: Any, large: Large) -> None:
+        if large.number not in self.large:
+            self.large[large.number] = large._replace(chunks=2)
+            self.owners |= {(large.number, nth): "" for nth in range(2)}
+
+    def under_way(self, _tx: Any) -> list[Large]:
+        return [large for _, large in sorted(self.large.items())]
+
+    def claim(self, _tx: Any, owner: str, *, lease_ms: int, followers: int) -> Chunk | None:
+        for (number, nth), held in sorted(self.owners.items()):
+            if held != DONE and (not held or self.lapsed):
+                self.owners[number, nth] = owner
+                return Chunk(self.large[number], nth, (0, READER)[nth], (READER, MAX_ID)[nth], owner, 1)
+        return None
+
+    def renew(self, _tx: Any, chunk: Chunk, lease_ms: int) -> bool:
+        return self._is_its(chunk)
+
+    def release(self, _tx: Any, chunk: Chunk) -> None:
+        if self._is_its(chunk):
+            self.owners[chunk.large.number, chunk.nth] = ""
+
+    def done(self, _tx: Any, chunk: Chunk) -> bool:
+        if not self._is_its(chunk):
+            return False
+        self.owners[chunk.large.number, chunk.nth] = DONE
+        return True
+
+    def finished(self, _tx: Any) -> list[Large]:
+        return [
+            large
+            for large in self.under_way(_tx)
+            if all(self.owners[large.number, nth] == DONE for nth in range(2))
+        ]
+
+    def remove(self, _tx: Any, number: int) -> None:
+        if self.large.pop(number, None):
+            for nth in range(2):
+                del self.owners[number, nth]
+
+    def redo(self, _tx: Any, number: int) -> None:
+        if number in self.large:
+            self.owners |= {(number, nth): "" for nth in range(2)}
+
+    def _is_its(self, chunk: Chunk) -> bool:
+        return self.owners.get((chunk.large.number, chunk.nth)) == chunk.owner
 
 
 class Actor:

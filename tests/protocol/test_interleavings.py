@@ -15,6 +15,7 @@ from feedkit.fanout import shared
 from feedkit.fanout.delivery import Delivery
 from feedkit.fanout.rebuild import Timelines
 from feedkit.fanout.shared import Shared, SharedDelivery
+from feedkit.fanout.sharing import ChunkWork
 from feedkit.idset import idset
 from feedkit.model import EventKind
 from feedkit.storage.base import Timeline, TurnLost
@@ -34,7 +35,7 @@ from tests.protocol.simulated import (
 )
 
 SETTINGS = Settings(inbox_entries=10)
-SCHEDULES = 400
+SCHEDULES = 600
 # How often each thing happens, beside the others.
 EVEN = {
     "publish": 8,
@@ -49,7 +50,10 @@ EVEN = {
 BUSY = {"publish": 12, "follow": 1, "deliver": 10, "read": 3, "seal": 4, "let_go": 1}
 LAPSING = {"publish": 6, "deliver": 6, "read": 6, "expire": 3}
 COLD = {"publish": 3, "read": 5, "expire": 5}
-PROFILES = (EVEN, BUSY, LAPSING, COLD)
+# As EVEN, where AUTHOR has so many followers that deliveries to them are shared, chunk by chunk.
+SHARED = {**EVEN, "work": 12, "lapse": 2, "deliver": 7, "set_back": 2}
+PARTS = {"publish": 2, "deliver": 5, "work": 20, "set_back": 5, "read": 3}
+PROFILES = (EVEN, BUSY, LAPSING, COLD, SHARED, PARTS)
 UNTIL_CAUGHT = 3000
 
 
@@ -69,6 +73,7 @@ class Process(NamedTuple):
     inboxes: RedisTimelines
     outboxes: RedisTimelines
     delivery: SharedDelivery
+    chunks: ChunkWork
 
 
 class World:
@@ -84,7 +89,7 @@ class World:
     ) -> None:
         self.often = often
         self.rng = random.Random(seed)
-        self.redis, self.log = SimulatedRedis(), Log()
+        self.redis, self.log = SimulatedRedis(), Log(celebrity=AUTHOR if "work" in often else None)
         self.redis.ignored = {ignored}
         self.timelines = timelines
         self.schedule = Schedule(self.rng)
@@ -98,8 +103,9 @@ class World:
         bounds: Any = {"capacity": 4, "tail": 2, "ttl_ms": None, "lease_ms": 1}
         inboxes = RedisTimelines(lambda: place, "i", marks, **bounds)
         outboxes = RedisTimelines(lambda: place, "o", marks, **bounds)
-        delivery = Delivery(self.truth, inboxes, outboxes, SETTINGS)
-        return Process(inboxes, outboxes, SharedDelivery(self.truth, delivery, marks, batch=3))
+        delivery = Delivery(self.truth, inboxes, outboxes, SETTINGS, share_above=10)
+        chunks = ChunkWork(self.truth, delivery, marks, SETTINGS)
+        return Process(inboxes, outboxes, SharedDelivery(self.truth, delivery, marks, 3, chunks), chunks)
 
     def publish(self) -> None:
         self.position += self.rng.choice((1, 2, 3))
@@ -123,6 +129,17 @@ class World:
     def deliver(self) -> None:
         with suppress(TurnLost):
             self.process().delivery.run_batch()
+
+    def work(self) -> None:
+        """A worker takes a chunk."""
+        self.process().chunks.step()
+
+    def lapse(self) -> None:
+        """For a moment the leases of all chunks are over, though their owners may go on."""
+        self.truth.chunks.lapsed = True
+        for _ in range(self.rng.randrange(20)):
+            pause()
+        self.truth.chunks.lapsed = False
 
     def seal(self) -> None:
         """Anybody may, at any time."""
@@ -179,7 +196,16 @@ def test_f23_whatever_interleaves_an_inbox_is_complete_above_its_floor() -> None
 
 
 @pytest.mark.parametrize(
-    ("ignored", "often"), [("token", LAPSING), ("generation", BUSY), ("epoch", EVEN), ("step", EVEN)]
+    ("ignored", "often"),
+    [
+        ("token", LAPSING),
+        ("generation", BUSY),
+        ("epoch", EVEN),
+        ("step", EVEN),
+        ("listed", SHARED),
+        ("part", PARTS),
+        ("done", SHARED),
+    ],
 )
 def test_f23_a_protocol_without_it_is_caught(ignored: str, often: Mapping[str, int]) -> None:
     assert is_caught(partial(World, ignored=ignored, often=often)), f"nobody misses the {ignored}"

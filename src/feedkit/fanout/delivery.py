@@ -6,14 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from feedkit.clock import Clock, SystemClock
+from feedkit.fanout.costs import Costs
 from feedkit.fanout.pairs import Pairs
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids, single
-from feedkit.metrics import DELIVERIES, EVENTS, LAG, Metrics
+from feedkit.metrics import CHUNKS, DELIVERIES, EVENTS, LAG, Metrics
 from feedkit.model import Assoc, Audience, Event, EventKind, PostStatus, Route
 from feedkit.settings import Settings
 from feedkit.storage.base import TimelineStore, Truth
-from feedkit.storage.entries import Entries, of_rows
+from feedkit.storage.chunks import Chunk, Large, LargeKind
+from feedkit.storage.entries import Entries, of_rows, pack, unpack
 from feedkit.visibility import delivered_to_followers
 
 A_HOLDER = 2
@@ -37,21 +39,34 @@ class Delivery:
         *,
         clock: Clock | None = None,
         metrics: Metrics | None = None,
+        share_above: int | None = None,
     ) -> None:
         self._truth, self._inboxes, self._outboxes, self._pairs = truth, inboxes, outboxes, pairs
         self._clock, self._metrics = clock or SystemClock(), metrics
         self._chunk = settings.delivery_chunk
-        self._inbox_entries = settings.inbox_entries
-        self.delivered = 0
+        self._inbox_entries, self._share_above = settings.inbox_entries, share_above
+        self.costs = Costs()
+
+    @property
+    def delivered(self) -> int:
+        """How many entries were delivered into inboxes."""
+        return self.costs.total
 
     def apply(self, events: Sequence[Event]) -> None:
-        """Deliver what was published, then purge and backfill. After an import, everything is built anew."""
+        """Deliver all that these events bring."""
+        self.deliver(events)
+
+    def deliver(self, events: Sequence[Event]) -> list[Large]:
+        """Deliver what was published, then purge and backfill. After an import, everything is built anew.
+
+        What is left to be shared by many: deliveries to more than `share_above` followers, where that is given.
+        """
         if any(event.kind is EventKind.IMPORTED for event in events):
             self.clear()
-            return
+            return []
         delivered = self.delivered
-        self._publish([event for event in events if _brings_a_post(event)])
-        self._purge([event for event in events if event.kind is EventKind.POST_DELETED])
+        large = self._publish([event for event in events if brings_a_post(event)])
+        large += self._purge([event for event in events if event.kind is EventKind.POST_DELETED])
         # Each once: who follows and unfollows again and again costs others no more than who follows.
         follows = (event for event in events if event.kind is EventKind.FOLLOW_ADDED)
         for reader_id, author_id in dict.fromkeys((event.actor_id, event.object_id) for event in follows):
@@ -61,6 +76,27 @@ class Delivery:
                 self._backfill_followers(event.object_id)
         if self._metrics is not None:
             self._measure(self._metrics, events, self.delivered - delivered)
+        return large
+
+    def deliver_chunk(self, chunk: Chunk) -> int:
+        """Deliver one chunk of a large delivery, to its followers as they are now; how many entries were delivered."""
+        large, delivered, after = chunk.large, 0, chunk.after_id
+        entries = unpack(large.entries)
+        while after < chunk.up_to_id:
+            followers = self._after(large.author_id, after)
+            ours = followers[followers <= chunk.up_to_id]
+            if large.kind is LargeKind.PURGE:
+                self._inboxes.remove(ours, entries.positions[::-1])
+            else:
+                delivered += self._inboxes.deliver(ours, entries)
+            if len(ours) < self._chunk:
+                break
+            after = int(ours[-1])
+        self.costs.add(large.author_id, delivered)
+        if self._metrics is not None:
+            self._metrics.count(CHUNKS, 1)
+            self._metrics.count(DELIVERIES, delivered)
+        return delivered
 
     def clear(self) -> None:
         """Forget every timeline: whoever is read next is rebuilt."""
@@ -72,7 +108,7 @@ class Delivery:
         for start in range(0, len(holders), self._chunk):
             yield self._among(author_id, holders[start : start + self._chunk])
 
-    def _publish(self, published: Sequence[Event]) -> None:
+    def _publish(self, published: Sequence[Event]) -> list[Large]:
         by_author = _by_author(published)
         for author_id, entries in by_author.items():
             self._outboxes.deliver(single(author_id), entries)
@@ -82,9 +118,14 @@ class Delivery:
         if self._pairs is not None:
             for event in pushed:
                 self._pairs.posted(event.actor_id, event.at_ms)
+        large = []
         for author_id, followers in self._audiences(list(by_author)):
+            if followers is None:
+                large.append(_large(LargeKind.PUSH, author_id, by_author[author_id], pushed))
+                continue
             owners = self._pushed_to(author_id, followers)
-            self.delivered += self._inboxes.deliver(owners, by_author[author_id])
+            self.costs.add(author_id, self._inboxes.deliver(owners, by_author[author_id]))
+        return large
 
     def _measure(self, metrics: Metrics, events: Sequence[Event], delivered: int) -> None:
         now_ms = self._clock.now_ms()
@@ -105,12 +146,17 @@ class Delivery:
             self._pairs.resume(author_id, reader_id)
         return pushed
 
-    def _purge(self, deleted: Sequence[Event]) -> None:
-        by_author = _by_author(self._gone(deleted))
+    def _purge(self, deleted: Sequence[Event]) -> list[Large]:
+        gone = self._gone(deleted)
+        by_author, large = _by_author(gone), []
         for author_id, entries in by_author.items():
             self._outboxes.remove(single(author_id), entries.positions[::-1])
         for author_id, followers in self._audiences(list(by_author)):
-            self._inboxes.remove(followers, by_author[author_id].positions[::-1])
+            if followers is None:
+                large.append(_large(LargeKind.PURGE, author_id, by_author[author_id], gone))
+            else:
+                self._inboxes.remove(followers, by_author[author_id].positions[::-1])
+        return large
 
     def _gone(self, deleted: Sequence[Event]) -> list[Event]:
         """Without those of posts that have come back since: a removal that was undone may be told of late."""
@@ -128,7 +174,7 @@ class Delivery:
 
     def _backfill_followers(self, author_id: int) -> None:
         entries, floor = self._newest(author_id, 0)
-        for _, followers in self._audiences([author_id]):
+        for followers in self._all(author_id):
             for reader_id in followers.tolist():
                 self._inboxes.append(reader_id, entries, floor)
 
@@ -141,8 +187,11 @@ class Delivery:
         )
         return entries, int(entries.positions[-1]) if len(entries) == self._inbox_entries else floor
 
-    def _audiences(self, authors: Sequence[int]) -> Iterator[tuple[int, Ids]]:
-        """(author, chunk of followers), each chunk bounded; all small audiences are asked for at once."""
+    def _audiences(self, authors: Sequence[int]) -> Iterator[tuple[int, Ids | None]]:
+        """(author, chunk of followers), each chunk bounded; all small audiences are asked for at once.
+
+        None for an audience that is to be shared by many.
+        """
         if not authors:
             return
         pairs = self._truth.read(lambda tx: self._truth.graph.small_audiences(tx, authors, self._chunk))
@@ -155,7 +204,7 @@ class Delivery:
         for author_id, ids in grouped.items():
             yield author_id, np.array(ids, dtype=np.int64)
 
-    def _large_audiences(self, authors: Sequence[int]) -> Iterator[tuple[int, Ids]]:
+    def _large_audiences(self, authors: Sequence[int]) -> Iterator[tuple[int, Ids | None]]:
         """The same for authors one by one.
 
         Only who holds an inbox is delivered to. Where these are known and few beside the followers, it is they who
@@ -164,6 +213,9 @@ class Delivery:
         holders = self._inboxes.holders()
         loads = self._truth.read(lambda tx: self._truth.pulled.load_many(tx, authors))
         for author_id in authors:
+            if self._share_above is not None and loads[author_id].followers > self._share_above:
+                yield author_id, None
+                continue
             if holders is not None and len(holders) * A_HOLDER < loads[author_id].followers:
                 chunks = self.holding(author_id, holders)
             else:
@@ -189,7 +241,7 @@ class Delivery:
         )
 
 
-def _brings_a_post(event: Event) -> bool:
+def brings_a_post(event: Event) -> bool:
     """Whether there are inboxes that a post has to come into: it is new, or it goes to followers from now on."""
     if event.kind is EventKind.POST_EDITED:
         return delivered_to_followers(event.audience) and not delivered_to_followers(Audience(event.detail))
@@ -201,3 +253,9 @@ def _by_author(events: Iterable[Event]) -> dict[int, Entries]:
     for event in events:
         rows[event.actor_id].append((event.position, event.actor_id))
     return {author_id: of_rows(entries) for author_id, entries in rows.items()}
+
+
+def _large(kind: LargeKind, author_id: int, entries: Entries, events: Iterable[Event]) -> Large:
+    theirs = [event for event in events if event.actor_id == author_id]
+    number, at_ms = max(event.number for event in theirs), min(event.at_ms for event in theirs)
+    return Large(number, author_id, kind, pack(entries), at_ms)

@@ -4,16 +4,20 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import attrs
 
 from feedkit.errors import OutOfReach
 from feedkit.fanout.delivery import Delivery
+from feedkit.fanout.sharing import ChunkWork
 from feedkit.model import Event, EventKind
 from feedkit.storage.base import TIMELINES, TimelineMarks, Truth, TurnLost, Tx
+from feedkit.storage.chunks import Large
 
 _POLL_S = 0.005
 _PATIENCE_S = 0.1
+_UNDER_WAY_MAX = 200
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +30,7 @@ class _Pending:
     events: Sequence[Event]
     last: int
     """The highest number of the log."""
+    under_way: Sequence[Large] = ()
 
     @property
     def is_broken(self) -> bool:
@@ -49,29 +54,53 @@ class SharedDelivery:
     First the timelines, then the marks beside them, then truth: whoever stops in between is repeated.
     """
 
-    def __init__(self, truth: Truth, delivery: Delivery, marks: TimelineMarks, batch: int) -> None:
+    def __init__(
+        self,
+        truth: Truth,
+        delivery: Delivery,
+        marks: TimelineMarks,
+        batch: int,
+        chunks: ChunkWork,
+    ) -> None:
         self._truth, self._delivery, self._marks, self._batch = truth, delivery, marks, batch
         self._one_at_a_time = threading.Lock()
+        self._chunks, self._is_shared = chunks, False
 
-    def run(self, *, until: float | None = None, wait: bool = False) -> bool:
+    def run(self, *, until: float | None = None, wait: bool = False, share: bool = True) -> bool:
         """Deliver until nothing is left (True), or until that moment of `time.monotonic()`, or as far as can be.
 
-        Where another process is at it, nothing is done, unless to `wait`.
+        Where another process is at it, nothing is done, unless to `wait`. Without `share`, large deliveries are begun
+        and left to others.
         """
         try:
-            while (delivered := self.run_batch()) is None or delivered == self._batch:
-                if delivered is None and not wait:
-                    return False
+            while self._run_log(until, wait=wait):
+                if not share or not self._is_shared:
+                    return True
                 if until is not None and time.monotonic() >= until:
                     return False
-                if delivered is None:
+                if not self._chunks.step():
+                    if not wait:
+                        return False
                     time.sleep(_POLL_S)
-        except TurnLost:
-            return False
         except OutOfReach as error:
             logger.warning("timelines are out of reach, nothing is delivered: %s", error.code)
-            return False
+        return False
+
+    def _run_log(self, until: float | None, *, wait: bool) -> bool:
+        while (delivered := self._try_batch()) is None or delivered == self._batch:
+            if delivered is None and not wait:
+                return False
+            if until is not None and time.monotonic() >= until:
+                return False
+            if delivered is None:
+                time.sleep(_POLL_S)
         return True
+
+    def _try_batch(self) -> int | None:
+        try:
+            return self.run_batch()
+        except TurnLost:
+            return None
 
     def run_batch(self) -> int | None:
         """Deliver a batch of events; how many there were, None where others deliver. Raises OutOfReach."""
@@ -79,13 +108,17 @@ class SharedDelivery:
             if not is_ours:
                 return None
             pending = self._truth.read(self._pending)
+            begun: Sequence[Large] = ()
             if pending.is_broken:
                 self._delivery.clear()
             elif pending.events:
-                self._delivery.apply(pending.events)
-            kept = self._marks.advance(pending.before, pending.up_to, self._last)
+                begun = self._delivery.deliver(pending.events)
+            # Truth knows of what is large before the marks list it: whoever stops here has left it to others.
+            under_way = self._truth.write(partial(self._begin, begun=begun)) if begun else pending.under_way
+            kept = self._marks.advance(pending.before, pending.up_to, self._last, under_way, begun)
             if not kept and pending.before:
                 logger.warning("timelines were lost or set back; they are built anew")
+            self._is_shared = bool(under_way)
             if pending.up_to != pending.before:
                 self._truth.write(lambda tx: self._remember(tx, pending))
             return len(pending.events)
@@ -95,7 +128,15 @@ class SharedDelivery:
         events = self._truth.events.after(tx, before, self._batch)
         numbered = sorted((event for event in events if event.number), key=lambda event: event.number)
         last = max(self._truth.events.last_number(tx), numbered[-1].number if numbered else 0)
-        return _Pending(before, numbered, last)
+        under_way = self._truth.chunks.under_way(tx)
+        if len(under_way) >= _UNDER_WAY_MAX:  # readers merge in every one of them
+            numbered = []
+        return _Pending(before, numbered, last, under_way)
+
+    def _begin(self, tx: Tx, begun: Sequence[Large]) -> Sequence[Large]:
+        for large in begun:
+            self._truth.chunks.begin(tx, large)
+        return self._truth.chunks.under_way(tx)
 
     def _remember(self, tx: Tx, pending: _Pending) -> None:
         """Only forwards, if another process has come further meanwhile, unless truth itself was set back."""

@@ -66,6 +66,10 @@ LAG = Metric(
 )
 EVENTS = Metric("events", Kind.COUNTER, "Events of the log that this process delivered.", "events")
 DELIVERIES = Metric("deliveries", Kind.COUNTER, "Entries delivered into inboxes.", "entries")
+CHUNKS = Metric("chunks", Kind.COUNTER, "Chunks of large deliveries that this process delivered.", "chunks")
+DEAD_LETTERS = Metric(
+    "dead_letters", Kind.COUNTER, "Events that were given up.", "events", label="consumer"
+)
 BUILDS = Metric("inbox_builds", Kind.COUNTER, "Inboxes built from truth, since none was held.", "inboxes")
 MERGES = Metric("outbox_merges", Kind.COUNTER, "Outboxes of pulled authors merged into pages.", "outboxes")
 CACHE_HITS = Metric("cache_hits", Kind.COUNTER, "Values found cached.", "values", label="cache")
@@ -74,7 +78,10 @@ PAGES = Metric(
     "pages", Kind.COUNTER, "Pages by how they ended: whole, truncated or degraded.", "pages", label="outcome"
 )
 
-ALL: Final = (PUBLISH, PAGE, LAG, EVENTS, DELIVERIES, BUILDS, MERGES, CACHE_HITS, CACHE_MISSES, PAGES)
+ALL: Final = (
+    *(PUBLISH, PAGE, LAG, EVENTS, DELIVERIES, CHUNKS, DEAD_LETTERS),
+    *(BUILDS, MERGES, CACHE_HITS, CACHE_MISSES, PAGES),
+)
 """Every metric that a feed hands on."""
 
 

@@ -17,6 +17,7 @@ from feedkit.ids import MAX_ID, Lease
 from feedkit.idset import Ids
 from feedkit.model import Audience, Event, Post
 from feedkit.storage.bulk import BulkStore
+from feedkit.storage.chunks import ChunkStore, Large
 from feedkit.storage.engaging import CommentStore, EngagementStore
 from feedkit.storage.entries import Entries
 from feedkit.storage.exporting import ExportStore
@@ -87,6 +88,7 @@ class Truth(Protocol):
     bulk: BulkStore
     events: "EventStore"
     letters: LetterStore
+    chunks: ChunkStore
     pulled: "PulledStore"
     nodes: "NodeStore"
     install: "InstallStore"
@@ -394,9 +396,11 @@ class TimelineStore(ABC):
 class TimelineMarks(Protocol):
     """How far the log has been delivered to timelines that processes share, as the very servers say that hold them.
 
-    Laws: a timeline that is held contains what all events up to the mark beside it brought. A server whose mark is
-    lower than truth remembers has lost something, one whose mark is above the log has outlived truth: it begins a
-    new epoch, and no timeline of an older one is ever read, appended to or installed again.
+    Laws: a timeline that is held contains what all events up to the mark beside it brought, but for what the mark
+    *lists*: entries of large deliveries that are still under way, which readers merge in. A server whose mark is
+    lower than truth remembers has lost something, and so has one that lists what truth does not know of; one whose
+    mark is above the log has outlived truth: each begins a new epoch, and no timeline of an older one is ever read,
+    appended to or installed again.
     """
 
     def turn(self) -> AbstractContextManager[bool]:
@@ -406,11 +410,34 @@ class TimelineMarks(Protocol):
             TurnLost: within it: something came between, and nobody knows what became of the deliveries.
         """
 
-    def advance(self, before: int, up_to: int, last: Callable[[], int]) -> bool:
+    def advance(
+        self,
+        before: int,
+        up_to: int,
+        last: Callable[[], int],
+        under_way: Sequence[Large] = (),
+        begun: Sequence[Large] = (),
+    ) -> bool:
         """Note that all events up to number `up_to` are delivered, where truth remembers that those to `before` were.
 
-        `last` gives the highest number of the log. False where a new epoch had to begin.
+        `last` gives the highest number of the log. Of large deliveries, `begun` are those that these events bring,
+        and are listed from now on; `under_way` are all that truth knows of, these included. False where a new epoch
+        had to begin.
         """
 
     def renew(self) -> None:
         """Begin a new epoch everywhere: all timelines count as missing."""
+
+    def part(
+        self, number: int, nth: int, keep_ms: int, keep: Callable[[], object]
+    ) -> AbstractContextManager[None]:
+        """Deliver one chunk of a large delivery; whoever begins the same later takes it over.
+
+        `keep` is called whenever half of `keep_ms` milliseconds are over, so that the chunk stays claimed.
+
+        Raises:
+            TurnLost: as for a turn, and where somebody else has taken it over.
+        """
+
+    def finish(self, large: Large) -> bool:
+        """List a large delivery no longer; False where a server has lost one of its chunks since it was done."""

@@ -4,6 +4,7 @@
     <prefix>:<kind>:{<tag>}:<owner>        the same in a cluster
     <prefix>:mark, <prefix>:mark:{<tag>}   how far deliveries have come, see `marks`
     <prefix>:step, <prefix>:step:{<tag>}   what the turn to deliver has brought
+    <prefix>:part, <prefix>:part:{<tag>}   what chunks of large deliveries have brought
     <prefix>:turn                          who delivers at the moment
 
 In a cluster every owner belongs to one of 64 *buckets*. All that belongs to a bucket carries its tag, so
@@ -97,6 +98,10 @@ class Keys:
     def step(self, bucket: int) -> bytes:
         """The key of what the turn has brought to a bucket."""
         return self._of_bucket(b":step", bucket)
+
+    def part(self, bucket: int) -> bytes:
+        """The key of what chunks of large deliveries have brought to a bucket."""
+        return self._of_bucket(b":part", bucket)
 
     def turn(self) -> bytes:
         """The key of the turn, which lies in the first bucket."""

@@ -3,12 +3,14 @@
 With each batch of deliveries the number of the last event goes to the server that holds them, and afterwards
 to truth. A server that was emptied or set back stands behind truth, so it is noticed, whoever asks next; then
 a new epoch begins, and every timeline of an older one counts as missing.
+
+Large deliveries do not hold the mark back. It lists their entries until every chunk of them is done in the bucket
+itself, and readers merge in what is listed.
 """
 
 import secrets
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import attrs
@@ -17,22 +19,27 @@ import numpy as np
 from feedkit.errors import OutOfReach
 from feedkit.idset import Ids, single
 from feedkit.storage.base import TurnLost
+from feedkit.storage.chunks import Large
 from feedkit.storage.redis.commands import Commands, Each, call
 from feedkit.storage.redis.opening import Place
-from feedkit.storage.redis.scripts import ADVANCE, STEP, TURN
+from feedkit.storage.redis.scripts import ADVANCE, FINISH, TURN
+from feedkit.storage.redis.steps import DONE, Part, Steps, Turn
 
 _EPOCH_BYTES = 8
 NOWHERE = -1
 _RENEWED, _ANOTHER_STEP = -1, -2
-_TURN_MS = 10_000
+_TURN_MS = 2_000
+"""What a process that dies in the middle of a delivery keeps others waiting; one that lives asks for more in time."""
+_LOST = "another process delivers, or Redis was set back; try again"
 
 
 @attrs.frozen(slots=True)
 class Mark:
-    """What a bucket says of itself."""
+    """What a bucket says of itself. `under_way` are packed entries of large deliveries."""
 
     epoch: bytes
     number: int
+    under_way: bytes = b""
 
 
 LOST = Mark(b"", NOWHERE)
@@ -41,35 +48,15 @@ LOST = Mark(b"", NOWHERE)
 
 def mark_of(value: object) -> Mark:
     """A mark as it is stored."""
-    if (
-        not isinstance(value, bytes)
-        or len(value) <= _EPOCH_BYTES + 1
-        or not value[_EPOCH_BYTES + 1 :].isdigit()
-    ):
+    if not isinstance(value, bytes) or len(value) <= _EPOCH_BYTES + 1:
         return LOST
-    return Mark(value[:_EPOCH_BYTES], int(value[_EPOCH_BYTES + 1 :]))
+    number, _, under_way = value[_EPOCH_BYTES + 1 :].partition(b":")
+    return Mark(value[:_EPOCH_BYTES], int(number), under_way) if number.isdigit() else LOST
 
 
 def fresh_epoch() -> bytes:
     """An epoch that there never was."""
     return secrets.token_bytes(_EPOCH_BYTES)
-
-
-class Turn:
-    """A turn to deliver, under way: how many steps it has taken in each bucket.
-
-    A server that is set back in the middle of a turn may stand at the very mark from which the turn began, with
-    half of what was delivered. Its steps tell.
-    """
-
-    def __init__(self, token: bytes, buckets: int, until: float) -> None:
-        self.token = token
-        self.steps = [0] * buckets
-        self.until = until
-
-    def step(self, bucket: int) -> bytes:
-        """The last step in a bucket."""
-        return b"%b:%d" % (self.token, self.steps[bucket])
 
 
 class RedisMarks:
@@ -84,53 +71,79 @@ class RedisMarks:
     @contextmanager
     def turn(self) -> Iterator[bool]:
         place, token = self._place(), secrets.token_hex(8).encode()
-        keys, turn = place.keys(""), Turn(token, place.wire.buckets, 0)
+        turn = Turn(token, place.keys(""), place.wire.buckets)
         if not self._hold(turn):
             yield False
             return
-        everywhere = list(range(place.wire.buckets))
-        first = [call(STEP, [keys.step(bucket)], b"", turn.step(bucket)) for bucket in everywhere]
-        place.wire.numbers(np.array(everywhere), Each(first))
-        self._current.turn = turn
+        turn.keep_for(_TURN_MS, lambda: self._hold(turn))
+        self._begin(turn)
         try:
             yield True
             for finish in self.at_end:
                 finish()
         finally:
-            self._current.turn = None
+            self._current.steps = None
             with suppress(OutOfReach):  # then it lapses by itself
                 self._hold(turn, ms=0)
 
+    @contextmanager
+    def part(self, number: int, nth: int, keep_ms: int, keep: Callable[[], object]) -> Iterator[None]:
+        place, token = self._place(), secrets.token_hex(8).encode()
+        part = Part(token, place.keys(""), place.wire.buckets, b"%d:%d" % (number, nth))
+        part.keep_for(keep_ms, keep)
+        everywhere = self._begin(part)
+        try:
+            yield
+            for finish in self.at_end:
+                finish()
+            last = [part.step(bucket, DONE) for bucket in everywhere.tolist()]
+            self.take(place.wire.numbers(everywhere, Each(last)))
+        finally:
+            self._current.steps = None
+
+    def _begin(self, steps: Steps) -> Ids:
+        wire = self._place().wire
+        everywhere = np.arange(wire.buckets)
+        wire.numbers(everywhere, Each([steps.first(bucket) for bucket in everywhere.tolist()]))
+        self._current.steps = steps
+        return everywhere
+
     @property
     def in_turn(self) -> bool:
-        """Whether this thread is the one who delivers."""
-        return getattr(self._current, "turn", None) is not None
+        """Whether this thread is one who delivers."""
+        return self._steps is not None
+
+    @property
+    def _steps(self) -> Steps | None:
+        return getattr(self._current, "steps", None)
 
     def steps(self, buckets: Ids) -> tuple[Ids, Commands]:
         """What to send behind deliveries to these buckets, and the bucket of each. See `take`."""
-        turn: Turn | None = getattr(self._current, "turn", None)
-        if turn is None:
+        steps = self._steps
+        if steps is None:
             return buckets[:0], Each([])
-        if time.monotonic() > turn.until - _TURN_MS / 2000:
-            self._hold(turn)
-        keys, touched = self._place().keys(""), np.unique(buckets)
-        calls = []
-        for bucket in touched.tolist():
-            before = turn.step(bucket)
-            turn.steps[bucket] += 1
-            calls.append(call(STEP, [keys.step(bucket)], before, turn.step(bucket)))
-        return touched, Each(calls)
+        steps.keep()
+        touched = np.unique(buckets)
+        return touched, Each([steps.step(bucket) for bucket in touched.tolist()])
 
     def take(self, answers: Ids) -> None:
         """What the servers said to the steps. Raises TurnLost."""
         if not answers.all():
-            raise TurnLost("another process delivers, or Redis was set back; try again")
+            raise TurnLost(_LOST)
 
-    def advance(self, before: int, up_to: int, last: Callable[[], int]) -> bool:
+    def advance(
+        self,
+        before: int,
+        up_to: int,
+        last: Callable[[], int],
+        under_way: Sequence[Large] = (),
+        begun: Sequence[Large] = (),
+    ) -> bool:
         buckets = np.arange(self._place().wire.buckets)
-        moved = self._move(buckets, before, b"%d" % up_to)
+        listed = (_listed(begun), _listed(under_way))
+        moved = self._move(buckets, before, b"%d" % up_to, listed)
         if (moved == _ANOTHER_STEP).any():
-            raise TurnLost("another process delivers, or Redis was set back; try again")
+            raise TurnLost(_LOST)
         ahead = moved > up_to  # others have delivered more, or truth is not what it was
         if ahead.any():
             ahead = moved > last()
@@ -140,14 +153,27 @@ class RedisMarks:
     def renew(self) -> None:
         self._move(np.arange(self._place().wire.buckets), 0, b"")
 
-    def _move(self, buckets: Ids, lowest: int, up_to: bytes) -> Ids:
-        keys, turn = self._place().keys(""), getattr(self._current, "turn", None)
+    def finish(self, large: Large) -> bool:
+        place = self._place()
+        keys, entries = place.keys(""), large.listed
+        calls = [
+            call(
+                FINISH,
+                [keys.mark(bucket), keys.part(bucket)],
+                *(b"%d" % large.number, b"%d" % large.chunks, entries),
+            )
+            for bucket in range(place.wire.buckets)
+        ]
+        return bool(place.wire.numbers(np.arange(place.wire.buckets), Each(calls)).all())
+
+    def _move(self, buckets: Ids, lowest: int, up_to: bytes, listed: tuple[bytes, bytes] = (b"", b"")) -> Ids:
+        keys, turn = self._place().keys(""), self._steps
         calls = [
             call(
                 ADVANCE,
                 [keys.mark(bucket), keys.step(bucket)],
                 *(b"%d" % lowest, up_to, fresh_epoch()),
-                turn.step(bucket) if turn else b"",
+                *(turn.now(bucket) if isinstance(turn, Turn) else b"", *listed),
             )
             for bucket in buckets.tolist()
         ]
@@ -155,6 +181,9 @@ class RedisMarks:
 
     def _hold(self, turn: Turn, ms: int = _TURN_MS) -> bool:
         place = self._place()
-        turn.until = time.monotonic() + ms / 1000
         asked = call(TURN, [place.keys("").turn()], turn.token, b"%d" % ms)
         return bool(place.wire.numbers(single(0), Each([asked]))[0])
+
+
+def _listed(some: Sequence[Large]) -> bytes:
+    return b"".join([large.listed for large in some])

@@ -10,7 +10,7 @@ import numpy as np
 from feedkit.idset import Ids, single
 from feedkit.settings import Settings
 from feedkit.storage.base import Timeline, TimelineStore
-from feedkit.storage.entries import ENTRY_BYTES, Entries, pack
+from feedkit.storage.entries import ENTRY_BYTES, Entries, merge, pack, unpack
 from feedkit.storage.redis.commands import Alike, Both, Each, call, command
 from feedkit.storage.redis.keys import Keys
 from feedkit.storage.redis.layout import (
@@ -34,6 +34,7 @@ from feedkit.storage.redis.replies import Listed
 from feedkit.storage.redis.scripts import BEGIN, HEAD, KEEP, SWAP, Script
 from feedkit.storage.redis.wire import Wire
 
+INBOXES, OUTBOXES = "i", "o"
 _READ_AT_ONCE = 128
 _FOUND_AT_ONCE = b"1000"
 _PUSHED_AT_ONCE = 500
@@ -56,10 +57,13 @@ class _Held:
         """Itself, None where it is of an older epoch."""
         return self if self.header.epoch == self.mark.epoch else None
 
-    def timeline(self) -> Timeline:
-        """What it holds."""
+    def timeline(self, *, of_inbox: bool) -> Timeline:
+        """What it holds, and in an inbox what is still to be delivered to it."""
         timeline = timeline_of(self.block, self.tail, self.header.floor)
-        return attrs.evolve(timeline, complete_to=self.mark.number)
+        entries = timeline.entries
+        if of_inbox and self.mark.under_way:
+            entries = merge([entries, unpack(self.mark.under_way)])
+        return Timeline(entries, timeline.floor, self.mark.number)
 
 
 class RedisTimelines(TimelineStore):
@@ -111,11 +115,11 @@ class RedisTimelines(TimelineStore):
             held if held is not None and held.header.kind == SEALED else None for held in self._look(owners)
         ]
         self._keep(owners, found)
-        return [None if held is None else held.timeline() for held in found]
+        return [None if held is None else held.timeline(of_inbox=self._kind == INBOXES) for held in found]
 
     def floors(self, owners: Sequence[int]) -> list[int | None]:
         return [
-            None if held is None else 0 if held.header.kind == BUILDING else held.timeline().floor
+            None if held is None else 0 if held.header.kind == BUILDING else held.timeline(of_inbox=False).floor
             for held in self._look(owners)
         ]
 
@@ -309,7 +313,7 @@ def shared_timelines(
             lease_ms=settings.build_lease_ms,
         )
 
-    return marks, timelines("i", settings.inbox_entries), timelines("o", settings.outbox_entries)
+    return marks, timelines(INBOXES, settings.inbox_entries), timelines(OUTBOXES, settings.outbox_entries)
 
 
 def _held(listed: object, left_ms: int, mark: Mark) -> _Held | None:

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from feedkit.model import PostStatus
 from feedkit.storage.selections import Part
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _Ms = sa.BigInteger
 _Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite: only INTEGER is the rowid itself
@@ -74,6 +74,7 @@ class Tables:
         self._add_posts()
         self._add_beside_posts()
         self._add_log()
+        self._add_deliveries()
         self._add_journals()
 
     def _add_install(self) -> None:
@@ -279,6 +280,29 @@ class Tables:
             sa.Column("author_id", sa.BigInteger, primary_key=True, autoincrement=False),
             sa.Column("listed_at", _Ms, nullable=False),
             sa.Column("resumed_at", _Ms),
+        )
+
+    def _add_deliveries(self) -> None:
+        self.deliveries = self._table(
+            "deliveries",
+            sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+            sa.Column("author_id", sa.BigInteger, nullable=False),
+            sa.Column("kind", sa.String(16), nullable=False),
+            sa.Column("entries", sa.LargeBinary, nullable=False),  # packed
+            sa.Column("at", _Ms, nullable=False),
+            sa.Column("cut_to", sa.BigInteger, nullable=False),  # the follower up to whom there are chunks
+            sa.Column("chunks", sa.Integer, nullable=False),
+        )
+        self.chunks = self._table(
+            "chunks",
+            sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+            sa.Column("nth", sa.Integer, primary_key=True, autoincrement=False),
+            sa.Column("after_id", sa.BigInteger, nullable=False),
+            sa.Column("up_to_id", sa.BigInteger, nullable=False),
+            sa.Column("owner", sa.String(32), nullable=False),
+            sa.Column("until_ms", _Ms, nullable=False),
+            sa.Column("tries", sa.Integer, nullable=False),
+            sa.Column("done", sa.SmallInteger, nullable=False),
         )
 
     def _add_journals(self) -> None:

@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from feedkit.errors import ConfigurationError, KeyTypeMismatch, SchemaMissing
 from feedkit.model import Event, EventKind
 from feedkit.settings import Settings
-from feedkit.storage import base, bulk, engaging, letters, lives, relating, selections
+from feedkit.storage import base, bulk, chunks, engaging, letters, lives, relating, selections
 from feedkit.storage.exporting import ExportStore
 from feedkit.storage.sql.bulk import SqlBulk
+from feedkit.storage.sql.chunks import SqlChunks
 from feedkit.storage.sql.comments import SqlComments
 from feedkit.storage.sql.counts import SqlCounts
 from feedkit.storage.sql.database import Connector, Database
@@ -69,6 +70,7 @@ class SqlTruth:
         self.bulk: bulk.BulkStore = SqlBulk(*both)
         self.events: base.EventStore = SqlEvents(*both)
         self.letters: letters.LetterStore = SqlLetters(*both)
+        self.chunks: chunks.ChunkStore = SqlChunks(*both)
         self.pulled: base.PulledStore = SqlPulled(*both)
         self.nodes: base.NodeStore = SqlNodes(*both)
         self._install = SqlInstall(*both)

@@ -99,6 +99,10 @@ class Dialect(ABC):
         """The isolation level of the transaction that asks."""
 
     @abstractmethod
+    def now_ms(self) -> sa.ColumnElement[int]:
+        """The clock of the database, in Unix milliseconds: one for all processes."""
+
+    @abstractmethod
     def migrating(self, connection: sa.Connection) -> AbstractContextManager[None]:
         """Keep everybody else from changing the tables meanwhile."""
 

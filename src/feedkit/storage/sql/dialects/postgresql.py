@@ -83,6 +83,9 @@ class PostgresDialect(Dialect):
     def isolation(self) -> sa.ColumnElement[str]:
         return sa.func.current_setting("transaction_isolation", type_=sa.Text)
 
+    def now_ms(self) -> sa.ColumnElement[int]:
+        return sa.cast(sa.func.extract("epoch", sa.func.clock_timestamp()) * 1000, sa.BigInteger)
+
     @contextmanager
     def migrating(self, connection: sa.Connection) -> Iterator[None]:
         """A lock of the session, so that what changes the tables may commit step by step.

@@ -155,6 +155,9 @@ class SqliteDialect(Dialect):
     def isolation(self) -> sa.ColumnElement[str]:
         return sa.literal_column(f"'{self.isolation_joined}'", sa.Text)
 
+    def now_ms(self) -> sa.ColumnElement[int]:
+        return sa.literal_column("CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)", sa.BigInteger)
+
     @contextmanager
     def migrating(self, connection: sa.Connection) -> Iterator[None]:
         """All of it in one transaction: a writer is alone."""

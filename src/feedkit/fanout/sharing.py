@@ -1,0 +1,78 @@
+"""Large deliveries, chunk by chunk, by as many workers as there are.
+
+A chunk is claimed in truth for a while, delivered as a part that Redis itself counts, and only then done. Whoever
+stops in between leaves a chunk whose lease lapses, and somebody else delivers it again. What was delivered twice
+counts once. A delivery is over when every server that holds inboxes says that it has all of its chunks.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable
+from functools import partial
+
+from feedkit.fanout.delivery import Delivery
+from feedkit.settings import Settings
+from feedkit.storage.base import TIMELINES, TimelineMarks, Truth, TurnLost, Tx
+from feedkit.storage.chunks import Chunk, Large
+
+logger = logging.getLogger(__name__)
+
+
+class ChunkWork:
+    """One process's share of large deliveries. Safe for threads: each delivers a chunk of its own."""
+
+    def __init__(self, truth: Truth, delivery: Delivery, marks: TimelineMarks, settings: Settings) -> None:
+        self._truth, self._delivery, self._marks = truth, delivery, marks
+        self._lease_ms, self._followers = settings.chunk_lease_ms, settings.chunk_followers
+
+    def is_left(self) -> bool:
+        """Whether anything is under way, by whomever."""
+        return bool(self._truth.read(self._truth.chunks.under_way))
+
+    def step(self) -> bool:
+        """Deliver a chunk, or end a delivery that is done; False where there is nothing to do here.
+
+        Raises OutOfReach.
+        """
+        if not self.is_left():
+            return False
+        owner = secrets.token_hex(16)
+        chunk = self._truth.write(partial(self._claim, owner=owner))
+        if chunk is None:
+            return self._finish() > 0
+        try:
+            with self._marks.part(chunk.large.number, chunk.nth, self._lease_ms, self._keeping(chunk)):
+                self._delivery.deliver_chunk(chunk)
+        except BaseException as error:
+            self._truth.write(partial(self._truth.chunks.release, chunk=chunk))
+            if not isinstance(error, TurnLost):
+                raise
+            logger.info("a chunk was taken over, or Redis was set back")
+            return True
+        self._truth.write(partial(self._truth.chunks.done, chunk=chunk))
+        self._finish()
+        return True
+
+    def _claim(self, tx: Tx, owner: str) -> Chunk | None:
+        return self._truth.chunks.claim(tx, owner, lease_ms=self._lease_ms, followers=self._followers)
+
+    def _keeping(self, chunk: Chunk) -> Callable[[], object]:
+        return lambda: self._truth.write(
+            lambda tx: self._truth.chunks.renew(tx, chunk, lease_ms=self._lease_ms)
+        )
+
+    def _finish(self) -> int:
+        """End deliveries of which all chunks are done, once truth remembers that they have begun; how many."""
+        return sum(map(self._end, self._truth.read(self._over)))
+
+    def _over(self, tx: Tx) -> list[Large]:
+        begun = self._truth.events.offsets(tx).get(TIMELINES, 0)
+        return [large for large in self._truth.chunks.finished(tx) if large.number <= begun]
+
+    def _end(self, large: Large) -> bool:
+        if self._marks.finish(large):
+            self._truth.write(lambda tx: self._truth.chunks.remove(tx, large.number))
+            return True
+        logger.warning("a large delivery was lost in part, and is delivered again")
+        self._truth.write(lambda tx: self._truth.chunks.redo(tx, large.number))
+        return True

@@ -1,0 +1,20 @@
+-- Lists a large delivery no longer, if every chunk of it is done in this bucket, or if it is not listed.
+-- KEYS[1] the mark   KEYS[2] the parts of the bucket
+-- ARGV[1] the delivery   ARGV[2] how many chunks   ARGV[3] its entries, 16 bytes each
+-- Gives 1, or 0 where a chunk is not done here.
+local mark = redis.call('GET', KEYS[1])
+local colon = mark and string.find(mark, ':', 10, true)
+if not colon then return 1 end
+local its, kept, listed = {}, {}, false
+for at = 1, string.len(ARGV[3]), 16 do its[string.sub(ARGV[3], at, at + 15)] = true end
+for at = colon + 1, string.len(mark), 16 do
+  local entry = string.sub(mark, at, at + 15)
+  if its[entry] then listed = true else kept[#kept + 1] = entry end
+end
+if not listed then return 1 end
+for nth = 0, tonumber(ARGV[2]) - 1 do
+  if redis.call('HGET', KEYS[2], ARGV[1] .. ':' .. nth) ~= 'done' then return 0 end
+end
+for nth = 0, tonumber(ARGV[2]) - 1 do redis.call('HDEL', KEYS[2], ARGV[1] .. ':' .. nth) end
+redis.call('SET', KEYS[1], string.sub(mark, 1, colon - 1) .. (#kept > 0 and ':' .. table.concat(kept) or ''))
+return 1
