@@ -70,6 +70,7 @@ from feedkit.model import (
     UserCounts,
     UserList,
     UserPage,
+    WorkResult,
 )
 from feedkit.settings import Settings
 
@@ -137,6 +138,7 @@ __all__ = [
     "UserCounts",
     "UserList",
     "UserPage",
+    "WorkResult",
     "__version__",
     "calibrate",
     "connect",

@@ -193,7 +193,7 @@ def connect(
     policy: FanoutPolicy | None = ...,
     settings: Settings | None = ...,
     clock: Clock | None = ...,
-    deliver: str = ...,
+    deliver: str | None = ...,
     mention_resolver: MentionResolver | None = ...,
     metrics: Metrics | None = ...,
     redis: Any = ...,
@@ -210,7 +210,7 @@ def connect(
     policy: FanoutPolicy | None = ...,
     settings: Settings | None = ...,
     clock: Clock | None = ...,
-    deliver: str = ...,
+    deliver: str | None = ...,
     mention_resolver: MentionResolver | None = ...,
     metrics: Metrics | None = ...,
     redis: Any = ...,
@@ -226,7 +226,7 @@ def connect(
     policy: FanoutPolicy | None = None,
     settings: Settings | None = None,
     clock: Clock | None = None,
-    deliver: str = "inline",
+    deliver: str | None = None,
     mention_resolver: MentionResolver | None = None,
     metrics: Metrics | None = None,
     redis: Any = None,
@@ -241,7 +241,9 @@ def connect(
         policy: how posts reach their readers; `Hybrid()` by default.
         settings: every bound and size; `Settings.from_env()` reads them from the environment.
         clock: tells the time; tests pass a `ManualClock`.
-        deliver: `"inline"`, the log is applied by whoever reads or drains; `"thread"`, by a thread as well.
+        deliver: `"inline"`, the log is applied by whoever reads or drains; `"thread"`, by a thread as well;
+            `"worker"`, by processes of their own (`feedkit worker`), which takes `redis`. The last is the default on
+            PostgreSQL with `redis`, the first otherwise.
         mention_resolver: gives the keys of those whom handles in a text name, by handle; without one, it is the user
             who was put with exactly that handle.
         metrics: is told what the feed counts and times, such as `feedkit.metrics.prometheus.PrometheusMetrics()`.

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
@@ -13,13 +14,16 @@ from feedkit.fanout.delivery import Delivery
 from feedkit.fanout.pairs import Pairs
 from feedkit.fanout.policy import CostBased
 from feedkit.fanout.rebuild import Timelines
+from feedkit.fanout.recent import Recent
 from feedkit.fanout.routing import PulledList, Router
 from feedkit.fanout.shared import Shared, SharedDelivery
 from feedkit.fanout.sharing import ChunkWork
+from feedkit.fingerprint import warn_of_differences
 from feedkit.log.consumers import LocalConsumer, SharedConsumer
 from feedkit.log.counters import Counters
 from feedkit.log.hub import Hub
 from feedkit.log.tail import Tail
+from feedkit.log.waking import Alarm
 from feedkit.log.worker import Worker, WorkerThread
 from feedkit.metrics import Harmless, Metric
 from feedkit.model import DrainResult, Key
@@ -110,6 +114,8 @@ class Runtime(Generic[Key]):
         self._wire_reading()
         self._wire_writing()
         self._keys: list[CursorKey] = []
+        self.others_work = wiring.deliver == "worker"
+        self._alarm = Alarm(truth.waking.wake)
         self._worked_up_to = -1
         self._delivered_up_to = -1
         self._thread: WorkerThread | None = None
@@ -124,8 +130,10 @@ class Runtime(Generic[Key]):
                 raise
             self.migrate()
         self._load_keys()
+        if self.others_work:
+            warn_of_differences(self.truth, self._wiring)
         if self._wiring.deliver == "thread":
-            self._thread = WorkerThread(self._step, self.settings.poll_interval_ms / 1000)
+            self._thread = WorkerThread(self.step, self.settings.poll_interval_ms / 1000)
             self._thread.start()
 
     def migrate(self) -> None:
@@ -152,9 +160,11 @@ class Runtime(Generic[Key]):
         Where no thread does it, whoever reads also applies the log to truth, if nobody else is at it.
         """
         number = self.tail.catch_up()
-        if self._thread is None and self.schedule.is_due() and self.schedule.run():
+        if self.others_work or self._thread is not None:
+            return number
+        if self.schedule.is_due() and self.schedule.run():
             number = self.tail.catch_up()
-        if self._thread is None and number != self._worked_up_to:
+        if number != self._worked_up_to:
             done = self.worker.run(wait=False)
             number = self.tail.catch_up()  # what the worker itself has added
             self._worked_up_to = number if done else self._worked_up_to
@@ -190,9 +200,16 @@ class Runtime(Generic[Key]):
         if connection is not None:
             return self.truth.join(connection, change)
         if self._wiring.ambient is None:
-            return change(None)
+            return self._change_alone(change)
         with self._wiring.ambient() as found:
-            return change(None) if found is None else self.truth.join(found, change)
+            return self._change_alone(change) if found is None else self.truth.join(found, change)
+
+    def _change_alone(self, change: Callable[[Tx | None], T]) -> T:
+        done = change(None)
+        if self.others_work:
+            with suppress(FeedkitError):  # it is done; workers look from time to time anyway
+                self._alarm.ring()
+        return done
 
     def inside(self, connection: object, *, alone: bool) -> "Runtime[Key]":
         """A runtime for one verb that sees what a transaction of the host's sees; nothing of it is kept.
@@ -239,16 +256,23 @@ class Runtime(Generic[Key]):
         self.truth.write(lambda tx: self.truth.install.add_cursor_key(tx, now_ms, keep))
         self._load_keys()
 
-    def _step(self) -> None:
+    def step(self, *, share: bool = True) -> bool:
+        """Do what is to be done for all processes; whether anything had happened.
+
+        Without `share`, large deliveries are begun and left to others.
+        """
+        before = (self._worked_up_to, self._delivered_up_to)
         number = self.tail.catch_up()
         if self.schedule.is_due() and self.schedule.run():
             number = self.tail.catch_up()
         if number != self._worked_up_to and self.worker.run():
             self._worked_up_to = number
-        if self.sharing is not None and number != self._delivered_up_to and self.sharing.delivery.run():
-            self._delivered_up_to = number
+        if self.sharing is not None and number != self._delivered_up_to:
+            done = self.sharing.delivery.run(share=share)
+            self._delivered_up_to = number if done else self._delivered_up_to
         if self.hub is not None:
             self.hub.relay.run()
+        return before != (self._worked_up_to, self._delivered_up_to)
 
     def _opening(self, target: Any) -> "Opening | None":
         if target is None:
@@ -283,14 +307,17 @@ class Runtime(Generic[Key]):
         share_above = None if self.marks is None else settings.chunk_followers
         self.delivery = Delivery(*timelines, clock=clock, metrics=self.metrics, share_above=share_above)
         # Delivery first: an author leaves the pulled list of this process only after the backfill.
-        local: list[LocalConsumer] = [self.delivery, self.readthrough, self.schedule]
-        self.tail = Tail(truth, local if self.marks is None else local[1:], settings.log_batch)
+        recent = Recent()
+        timelines_first: LocalConsumer = self.delivery if self.marks is None else recent
+        local: list[LocalConsumer] = [timelines_first, self.readthrough, self.schedule]
+        self.tail = Tail(truth, local, settings.log_batch)
         self.sharing: Shared | None = None
         self.chunks: ChunkWork | None = None
         if self.marks is not None:
             self.chunks = ChunkWork(truth, self.delivery, self.marks, settings)
             delivery = SharedDelivery(truth, self.delivery, self.marks, settings.log_batch, self.chunks)
-            self.sharing = Shared(delivery, lambda: self.tail.touched)
+            others_deliver = self._wiring.deliver == "worker"
+            self.sharing = Shared(delivery, lambda: self.tail.touched, recent, others_deliver=others_deliver)
         shared: list[SharedConsumer] = [
             counters,
             PulledList(policy, truth, clock, settings),

@@ -291,7 +291,11 @@ class Settings:
         "How long a chunk stays claimed by a worker of which nothing is heard.",
     )
     delivery_tries: int = _whole(
-        3, 1, 100, "attempts", "How often an event that cannot be handled is tried before it is a dead letter."
+        3,
+        1,
+        100,
+        "attempts",
+        "How often an event that cannot be handled is tried before it is a dead letter.",
     )
     dead_letters_max: int = _whole(
         10_000,

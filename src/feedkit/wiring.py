@@ -18,7 +18,8 @@ from feedkit.storage.directory import KEY_TYPES
 from feedkit.writing.entities import MentionResolver
 
 _NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,23}")  # leaves room for the longest name of a table or index
-_DELIVER = ("inline", "thread")
+_DELIVER = ("inline", "thread", "worker")
+_IN_MEMORY = ("memory://", "sqlite://", "sqlite:///:memory:")
 _EXAMPLES = {"clock": "feedkit.SystemClock()", "policy": "feedkit.Hybrid()", "metrics": "PrometheusMetrics()"}
 
 
@@ -51,7 +52,7 @@ def wire(
     policy: FanoutPolicy | None,
     settings: Any,
     clock: Clock | None,
-    deliver: str,
+    deliver: str | None,
     mention_resolver: Any = None,
     metrics: Any = None,
     redis: Any = None,
@@ -64,9 +65,7 @@ def wire(
         )
         raise ConfigurationError(message, argument="key")
     checked_namespace(namespace)
-    if deliver not in _DELIVER:
-        message = f"deliver must be one of {', '.join(_DELIVER)}; got {shown(deliver)}"
-        raise ConfigurationError(message, argument="deliver")
+    deliver = _checked_deliver(deliver, target, redis)
     if settings is not None and not isinstance(settings, Settings):
         message = f"settings must be a feedkit.Settings, got {type(settings).__name__}; pass Settings(...)"
         raise ConfigurationError(message, argument="settings")
@@ -104,6 +103,30 @@ def wire(
         redis=None if redis is None else _checked_redis(redis),
         bus=_checked_bus(bus),
     )
+
+
+def _checked_deliver(deliver: object, target: Any, redis: Any) -> str:
+    if deliver is None:
+        return "worker" if redis is not None and _is_postgres(target) else "inline"
+    if deliver not in _DELIVER:
+        message = f"deliver must be one of {', '.join(_DELIVER)}; got {shown(deliver)}"
+        raise ConfigurationError(message, argument="deliver")
+    if deliver == "worker" and redis is None:
+        message = (
+            'deliver must not be "worker" without redis=: inboxes in the memory of a process can be delivered to by '
+            'that process alone; pass redis="redis://...", or take "inline" or "thread"'
+        )
+        raise ConfigurationError(message, argument="deliver")
+    if deliver == "worker" and str(target) in _IN_MEMORY:
+        message = 'deliver must not be "worker" for a database in memory, which no other process sees; take "inline"'
+        raise ConfigurationError(message, argument="deliver")
+    return str(deliver)
+
+
+def _is_postgres(target: Any) -> bool:
+    dialect = getattr(target, "dialect", None)
+    name = dialect.name if dialect is not None else str(target).partition(":")[0].partition("+")[0]
+    return name in ("postgresql", "postgres")
 
 
 def _checked_redis(target: Any, argument: str = "redis") -> Any:

@@ -14,6 +14,7 @@ from feedkit import Settings
 from feedkit.fanout import shared
 from feedkit.fanout.delivery import Delivery
 from feedkit.fanout.rebuild import Timelines
+from feedkit.fanout.recent import Recent
 from feedkit.fanout.shared import Shared, SharedDelivery
 from feedkit.fanout.sharing import ChunkWork
 from feedkit.idset import idset
@@ -169,12 +170,23 @@ class World:
         followees = set(self.log.followees)
         wanted = {position for position, author in self.log.posts.items() if author in followees}
         own = self.process()
-        sharing = Shared(own.delivery, lambda: applied)
+        sharing = Shared(
+            own.delivery, lambda: applied, self.known(applied), others_deliver=self.rng.random() < 0.3
+        )
         inbox = self.timelines(self.truth, own.inboxes, own.outboxes, SETTINGS, shared=sharing).inbox(READER)
         held = set(inbox.entries.positions.tolist())
         missing = {p for p in wanted & self.log.posts.keys() if p >= inbox.floor} - held
         if missing:
             raise Incomplete(f"{missing} of {wanted} is not in {sorted(held)} above {inbox.floor}")
+
+    def known(self, applied: int) -> Recent:
+        """What a process remembers that began to follow the log at some moment."""
+        recent, at = Recent(), self.rng.randint(0, applied)
+        while at < applied:
+            step = self.rng.randint(1, applied - at)
+            recent.apply(self.log.events[at : at + step])
+            at += step
+        return recent
 
     def run(self, steps: int = 400) -> None:
         acts = [getattr(self, name) for name in self.often]

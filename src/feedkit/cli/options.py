@@ -46,6 +46,10 @@ KeyType = Annotated[
         show_default="as the database has it, else str",
     ),
 ]
+Redis = Annotated[
+    str | None,
+    typer.Option("--redis", metavar="URL", help="Where inboxes are shared, with --db.", show_default="none"),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
 
 
@@ -84,15 +88,18 @@ def target(
 
 
 @contextmanager
-def opened(chosen: Target, *, create: bool = False) -> Iterator[Feed[Any]]:
+def opened(chosen: Target, *, create: bool = False, redis: str | None = None) -> Iterator[Feed[Any]]:
     """The feed, for as long as the command needs it. Unless `create`, a SQLite file must be there."""
     if chosen.feed:
+        if redis:
+            raise ConfigurationError("--feed is a feed that is wired already: give it without --redis")
         with _imported(chosen.feed) as feed:
             yield feed
         return
     if not create:
         _refuse_absent(chosen.url)
-    with feedkit.connect(chosen.url, key=_key_type(chosen), namespace=chosen.namespace or "feedkit") as feed:
+    namespace = chosen.namespace or "feedkit"
+    with feedkit.connect(chosen.url, key=_key_type(chosen), namespace=namespace, redis=redis) as feed:
         yield feed
 
 

@@ -8,6 +8,7 @@ from attrs import evolve
 
 from feedkit.errors import OutOfReach
 from feedkit.fanout.pairs import Pairs
+from feedkit.fanout.recent import Recent
 from feedkit.ids import MAX_ID
 from feedkit.idset import EMPTY, Ids, idset
 from feedkit.metrics import BUILDS, Metrics
@@ -27,7 +28,13 @@ class Sharing(Protocol):
         """The number of the log up to which this process has come, or begun to come."""
 
     def deliver(self) -> None:
-        """Deliver what is pending, unless it cannot be done now."""
+        """Deliver what is pending, or wait a moment for those who do, unless it cannot be done now."""
+
+    @property
+    def others_deliver(self) -> bool:
+        """Whether readers leave it to workers, as long as they know what is missing."""
+
+    recent: Recent
 
 
 class Timelines:
@@ -68,45 +75,47 @@ class Timelines:
 
     def inbox(self, reader_id: int) -> Timeline:
         """The inbox of a reader; who comes while it is being built waits for that same build."""
+        goal = self._goal()
         try:
-            (held,) = self._read(self._inboxes, (reader_id,))
+            (held,) = self._read(self._inboxes, (reader_id,), goal)
             if held is not None:
-                return held if self._is_complete(held) else self._from_truth(reader_id)
+                return held if held.complete_to >= goal else self._from_truth(reader_id)
             with self._flights.one(reader_id):
-                (held,) = self._read(self._inboxes, (reader_id,))
-                return held if held and self._is_complete(held) else self._build_inbox(reader_id)
+                (held,) = self._read(self._inboxes, (reader_id,), goal)
+                return held if held and held.complete_to >= goal else self._build_inbox(reader_id)
         except OutOfReach:
             return self._from_truth(reader_id)
 
     def outboxes(self, author_ids: Sequence[int]) -> list[Timeline]:
         """The outboxes of authors, in any order."""
+        goal = self._goal()
         try:
-            held = self._read(self._outboxes, author_ids)
-            missing = [
-                author_id for author_id, timeline in zip(author_ids, held, strict=True) if timeline is None
-            ]
-            behind = [
-                author_id
-                for author_id, timeline in zip(author_ids, held, strict=True)
-                if timeline is not None and not self._is_complete(timeline)
-            ]
-            complete = [timeline for timeline in held if timeline and self._is_complete(timeline)]
+            held = list(zip(author_ids, self._read(self._outboxes, author_ids, goal), strict=True))
+            missing = [author_id for author_id, timeline in held if timeline is None]
+            behind = [author_id for author_id, timeline in held if timeline and timeline.complete_to < goal]
+            complete = [timeline for _, timeline in held if timeline and timeline.complete_to >= goal]
             return (
                 complete + self._in_steps(missing, self._build_outboxes) + self._outboxes_from_truth(behind)
             )
         except OutOfReach:
             return self._outboxes_from_truth(author_ids)
 
-    def _read(self, store: TimelineStore, owners: Sequence[int]) -> list[Timeline | None]:
-        """What a store holds; where that is behind this process, after delivering what is pending."""
-        held = store.read_many(owners)
-        if self._shared is None or all(timeline is None or self._is_complete(timeline) for timeline in held):
-            return held
-        self._shared.deliver()
-        return store.read_many(owners)
+    def _goal(self) -> int:
+        """How far timelines have to have come for this read: as far as all that it has looked at before."""
+        return 0 if self._shared is None else self._shared.applied()
 
-    def _is_complete(self, held: Timeline) -> bool:
-        return self._shared is None or held.complete_to >= self._shared.applied()
+    def _read(self, store: TimelineStore, owners: Sequence[int], goal: int) -> list[Timeline | None]:
+        """What a store holds; where that is behind this process, what it lacks is merged in or delivered first."""
+        held, shared = store.read_many(owners), self._shared
+        if shared is None or _have_come(held, goal):
+            return held
+        complete = shared.recent.inbox if store is self._inboxes else shared.recent.outbox
+        if shared.others_deliver:
+            held = _completed(owners, held, goal, complete)
+            if _have_come(held, goal):
+                return held
+        shared.deliver()
+        return _completed(owners, store.read_many(owners), goal, complete)
 
     def _from_truth(self, reader_id: int) -> Timeline:
         found = self._truth.read(lambda tx: self._delivered(tx, reader_id))
@@ -187,3 +196,20 @@ class Timelines:
     def _timeline(self, entries: Entries, limit: int) -> Timeline:
         """Entries that were asked for up to `limit`: complete to their end, or to the beginning of time."""
         return Timeline(entries, int(entries.positions[-1]) if len(entries) >= limit else 0)
+
+
+def _have_come(held: Sequence[Timeline | None], goal: int) -> bool:
+    return all(timeline is None or timeline.complete_to >= goal for timeline in held)
+
+
+def _completed(
+    owners: Sequence[int],
+    held: Sequence[Timeline | None],
+    goal: int,
+    complete: Callable[[int, Timeline, int], Timeline | None],
+) -> list[Timeline | None]:
+    """With what this process knows to be missing, as far as it does."""
+    return [
+        one if one is None or one.complete_to >= goal else complete(owner, one, goal) or one
+        for owner, one in zip(owners, held, strict=True)
+    ]

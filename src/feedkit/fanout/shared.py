@@ -10,6 +10,7 @@ import attrs
 
 from feedkit.errors import OutOfReach
 from feedkit.fanout.delivery import Delivery
+from feedkit.fanout.recent import Recent
 from feedkit.fanout.sharing import ChunkWork
 from feedkit.model import Event, EventKind
 from feedkit.storage.base import TIMELINES, TimelineMarks, Truth, TurnLost, Tx
@@ -144,15 +145,29 @@ class SharedDelivery:
         if remembered < pending.up_to or remembered > pending.last:
             self._truth.events.set_offsets(tx, [TIMELINES], pending.up_to)
 
+    def delivered_to(self) -> int:
+        """The number of the last event that truth remembers as delivered."""
+        return self._truth.read(self._truth.events.offsets).get(TIMELINES, 0)
+
     def _last(self) -> int:
         return self._truth.read(self._truth.events.last_number)
 
 
 class Shared:
-    """What a process knows of the timelines it shares: see `Sharing`."""
+    """What a process knows of the timelines it shares: see `Sharing`.
 
-    def __init__(self, delivery: SharedDelivery, place: Callable[[], int]) -> None:
-        self.delivery, self._place = delivery, place
+    Args:
+        delivery: of the log to these timelines.
+        place: gives the number up to which this process has come.
+        recent: what it knows of the last events.
+        others_deliver: whether there are workers for it.
+    """
+
+    def __init__(
+        self, delivery: SharedDelivery, place: Callable[[], int], recent: Recent, *, others_deliver: bool
+    ) -> None:
+        self.delivery, self._place, self.recent = delivery, place, recent
+        self.others_deliver = others_deliver
         self._lock = threading.Lock()
         self._runs = 0
 
@@ -162,6 +177,9 @@ class Shared:
 
     def deliver(self) -> None:
         """See `Sharing`. Readers who come at once wait for one of them; other processes, for a moment."""
+        if self.others_deliver:
+            self._wait()
+            return
         begun = self._runs
         with self._lock:
             if self._runs > begun + 1:
@@ -169,3 +187,15 @@ class Shared:
             self._runs += 1
             self.delivery.run(until=time.monotonic() + _PATIENCE_S, wait=True)
             self._runs += 1
+
+    def _wait(self) -> None:
+        """Until workers have come as far as this process, or for a moment."""
+        until, goal = time.monotonic() + _PATIENCE_S, self._place()
+        while self.delivery.delivered_to() < goal:
+            if time.monotonic() >= until:
+                self._warn()
+                return
+            time.sleep(_POLL_S)
+
+    def _warn(self) -> None:
+        logger.warning("workers are behind, and pages are read from truth; is `feedkit worker` running?")

@@ -67,9 +67,7 @@ LAG = Metric(
 EVENTS = Metric("events", Kind.COUNTER, "Events of the log that this process delivered.", "events")
 DELIVERIES = Metric("deliveries", Kind.COUNTER, "Entries delivered into inboxes.", "entries")
 CHUNKS = Metric("chunks", Kind.COUNTER, "Chunks of large deliveries that this process delivered.", "chunks")
-DEAD_LETTERS = Metric(
-    "dead_letters", Kind.COUNTER, "Events that were given up.", "events", label="consumer"
-)
+DEAD_LETTERS = Metric("dead_letters", Kind.COUNTER, "Events that were given up.", "events", label="consumer")
 BUILDS = Metric("inbox_builds", Kind.COUNTER, "Inboxes built from truth, since none was held.", "inboxes")
 MERGES = Metric("outbox_merges", Kind.COUNTER, "Outboxes of pulled authors merged into pages.", "outboxes")
 CACHE_HITS = Metric("cache_hits", Kind.COUNTER, "Values found cached.", "values", label="cache")

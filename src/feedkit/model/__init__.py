@@ -39,7 +39,7 @@ from feedkit.model.people import (
     has_lapsed,
 )
 from feedkit.model.posts import Comment, Counts, Entity, Media, Own, Post, Revision, rfc3339
-from feedkit.model.reports import CheckReport, DrainResult, ImportReport, ReconcileReport
+from feedkit.model.reports import CheckReport, DrainResult, ImportReport, ReconcileReport, WorkResult
 from feedkit.model.staff import AuditEntry, AuditPage
 
 __all__ = [
@@ -98,6 +98,7 @@ __all__ = [
     "UserList",
     "UserPage",
     "UserStatus",
+    "WorkResult",
     "has_lapsed",
     "rfc3339",
 ]

@@ -22,6 +22,24 @@ class DrainResult:
 
 
 @attrs.frozen(slots=True)
+class WorkResult:
+    """What a worker did: events applied, entries delivered, seconds, and the authors who cost it most.
+
+    `dearest` are pairs of an author's id and the entries delivered of their posts, the most first.
+    """
+
+    events: int
+    deliveries: int
+    seconds: float
+    dearest: tuple[tuple[int, int], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form; ids as strings."""
+        dearest = [{"author": str(author), "deliveries": count} for author, count in self.dearest]
+        return {**attrs.asdict(self), "dearest": dearest}
+
+
+@attrs.frozen(slots=True)
 class CheckReport:
     """How materialised inboxes compare with truth; every count is of entries, but `viewers` and `repaired`.
 

@@ -310,6 +310,9 @@ class InstallStore(Protocol):
     def facts(self, tx: Tx) -> dict[str, str]:
         """`key_type`, `install_id`, `schema_version`. Raises SchemaMissing."""
 
+    def state(self, tx: Tx, name: str, value: str, *, anew: bool = False) -> None:
+        """Write a further fact; one that is there stays as it is, unless to be written `anew`."""
+
     def cursor_keys(self, tx: Tx) -> list[CursorKey]:
         """All keys, the one that signs last."""
 

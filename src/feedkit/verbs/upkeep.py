@@ -1,19 +1,47 @@
 """Draining, checking and repairing."""
 
+import threading
+
 from feedkit.errors import NotFound
-from feedkit.model import CheckReport, DrainResult, Explanation, Key
+from feedkit.model import CheckReport, DrainResult, Explanation, Key, WorkResult
 from feedkit.reading.export import Target
 from feedkit.verbs.base import Verbs
+from feedkit.wiring import Wiring
+from feedkit.working import Working
 from feedkit.writing.checks import checked_id, checked_int, checked_seconds
 
 
 class UpkeepVerbs(Verbs[Key]):
     """What operators do."""
 
+    wiring: Wiring[Key]
+
     def drain(self, max_seconds: float | None = None) -> DrainResult:
         """Apply what is pending in the log, here and now, for at most about `max_seconds` seconds."""
         checked_seconds("max_seconds", max_seconds)
         return self.runtime().drain(max_seconds)
+
+    def work(
+        self,
+        *,
+        concurrency: int = 1,
+        max_seconds: float | None = None,
+        stop: threading.Event | None = None,
+        adopt: bool = False,
+    ) -> WorkResult:
+        """Be a worker: apply the log and deliver it as it comes, as `feedkit worker` does.
+
+        It ends when `stop` is set or after about `max_seconds` seconds, with what is under way delivered. Any number
+        of processes may work at once; large deliveries are shared by `concurrency` threads of each.
+
+        Raises:
+            ConfigurationError: the feed has no `redis`, or is wired in another way than the processes before it. With
+                `adopt`, this is from now on how all have to be wired.
+        """
+        checked_int("concurrency", concurrency, 1, 256)
+        checked_seconds("max_seconds", max_seconds)
+        working = Working(self.runtime(), self.wiring, adopt=adopt)
+        return working.run(concurrency=concurrency, max_seconds=max_seconds, stop=stop or threading.Event())
 
     def check(self, sample: int = 1000, *, repair: bool = False) -> CheckReport:
         """Compare up to `sample` home feeds with a recomputation from truth; `repair` rebuilds wrong ones."""

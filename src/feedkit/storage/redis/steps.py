@@ -22,7 +22,8 @@ class Steps(ABC):
     def __init__(self, token: bytes, keys: Keys, buckets: int) -> None:
         self.token, self._keys = token, keys
         self._taken = [0] * buckets
-        self._ms, self._keep, self._due = 0, _nothing, float("inf")
+        self._ms, self._due = 0, float("inf")
+        self._keep: Callable[[], object] = int
 
     def keep_for(self, ms: int, keep: Callable[[], object]) -> None:
         """Call `keep` as soon as half of so many milliseconds are over, again and again."""
@@ -70,7 +71,3 @@ class Part(Steps):
 
     def _command(self, bucket: int, before: bytes, now: bytes) -> bytes:
         return call(PART, [self._keys.part(bucket)], self._name, before, now, _PARTS_LIVE_MS)
-
-
-def _nothing() -> None:
-    pass

@@ -119,7 +119,11 @@ class RedisTimelines(TimelineStore):
 
     def floors(self, owners: Sequence[int]) -> list[int | None]:
         return [
-            None if held is None else 0 if held.header.kind == BUILDING else held.timeline(of_inbox=False).floor
+            None
+            if held is None
+            else 0
+            if held.header.kind == BUILDING
+            else held.timeline(of_inbox=False).floor
             for held in self._look(owners)
         ]
 

@@ -64,8 +64,8 @@ class SqlChunks:
         self._remove = prepare(large.delete().where(one))
         self._redo = prepare(chunks.update().where(of_delivery).values(done=0, until_ms=0))
         held = sa.select(chunks.c.owner).where(chunks.c.number == large.c.number, undone)
-        held = held.order_by(chunks.c.nth).limit(sa.literal_column("1")).scalar_subquery()
-        self._waiting = prepare(oldest_first.add_columns(sa.func.coalesce(held, "")))
+        first = held.order_by(chunks.c.nth).limit(sa.literal_column("1")).scalar_subquery()
+        self._waiting = prepare(oldest_first.add_columns(sa.func.coalesce(first, "")))
 
     def begin(self, tx: Tx, large: Large) -> None:
         self._begin.run(tx, {**large._asdict(), "kind": large.kind.value, "cut_to": 0})

@@ -68,6 +68,12 @@ class Database:
         is_file = self.engine.dialect.name == "sqlite" and not self.in_memory
         self._watch = SqliteWatch(self.engine) if is_file else None
 
+    @property
+    def driver_error(self) -> type[Exception]:
+        """What errors of the driver have in common."""
+        error: type[Exception] = self.engine.dialect.loaded_dbapi.Error
+        return error
+
     def read(self, work: Callable[[Tx], T]) -> T:
         """Run `work` on a connection that only reads; repeated where that may help."""
         self._reads.by_this_thread += 1

@@ -24,6 +24,9 @@ class SqlInstall:
         meta, keys, prepare = tables.meta, tables.secrets, dialect.prepare
         self._dialect = dialect
         self._add_fact = prepare(dialect.insert(meta, ["name", "value"]).on_conflict_do_nothing())
+        fact = dialect.insert(meta, ["name", "value"])
+        newer = fact.on_conflict_do_update(index_elements=[meta.c.name], set_={"value": fact.excluded.value})
+        self._replace_fact = prepare(newer)
         self._facts = prepare(sa.select(meta.c.name, meta.c.value))
         oldest_first = (keys.c.created_at, keys.c.id)
         self._keys = prepare(sa.select(keys.c.id, keys.c.secret, keys.c.created_at).order_by(*oldest_first))
@@ -44,6 +47,9 @@ class SqlInstall:
         if "schema_version" not in found:
             raise SchemaMissing()
         return found
+
+    def state(self, tx: Tx, name: str, value: str, *, anew: bool = False) -> None:
+        (self._replace_fact if anew else self._add_fact).run(tx, {"name": name, "value": value})
 
     def cursor_keys(self, tx: Tx) -> list[CursorKey]:
         return [CursorKey(key_id, bytes(secret)) for key_id, secret, _ in self._keys.rows(tx)]

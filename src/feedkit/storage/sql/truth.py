@@ -35,6 +35,7 @@ from feedkit.storage.sql.schema import Schema
 from feedkit.storage.sql.selections import SqlSelections, SqlTags
 from feedkit.storage.sql.tables import SCHEMA_VERSION, Tables
 from feedkit.storage.sql.users import SqlUsers
+from feedkit.storage.sql.waking import Waking
 
 T = TypeVar("T")
 
@@ -76,6 +77,7 @@ class SqlTruth:
         self._install = SqlInstall(*both)
         self.export: ExportStore = SqlExport(*both)
         self.install: base.InstallStore = self._install
+        self.waking = Waking(self._database, namespace)
         self._joining = Joining(self._database.engine.dialect, self._database.dialect, self._tables.meta)
         self._install_id: str | None = None
         self._run_on(self._database)
@@ -89,10 +91,14 @@ class SqlTruth:
         self.write = database.write
         self.try_write = database.try_write
         self.version = database.version
-        self.close = database.close
+        self._close = database.close
         self.before_fork = database.before_fork
         self.after_fork = database.after_fork
         self.forget = database.forget
+
+    def close(self) -> None:
+        self.waking.close()
+        self._close()
 
     def inside(self, connection: object, *, alone: bool) -> "SqlTruth":
         """The same truth as a transaction of the host's sees it; see `Inside`."""
