@@ -22,6 +22,7 @@ from feedkit.verbs.drafts import Drafts
 from feedkit.verbs.engagement import EngagementVerbs
 from feedkit.verbs.graph import GraphVerbs
 from feedkit.verbs.imports import Graph, Imports
+from feedkit.verbs.letters import Letters
 from feedkit.verbs.lists import Lists
 from feedkit.verbs.media import MediaOfPosts
 from feedkit.verbs.nouns import Posts, Users
@@ -70,6 +71,7 @@ class Feed(
         self.imports: Imports[Key] = Imports(self.runtime)
         self.graph: Graph[Key] = Graph(self.runtime)
         self.bus: EventBus[Key] = EventBus(self.runtime)
+        self.dead_letters: Letters[Key] = Letters(self.runtime)
         _open_feeds.add(self)
 
     def __enter__(self) -> Self:

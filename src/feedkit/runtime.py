@@ -22,6 +22,7 @@ from feedkit.fingerprint import warn_of_differences
 from feedkit.log.consumers import LocalConsumer, SharedConsumer
 from feedkit.log.counters import Counters
 from feedkit.log.hub import Hub
+from feedkit.log.letters import DeadLetters
 from feedkit.log.tail import Tail
 from feedkit.log.waking import Alarm
 from feedkit.log.worker import Worker, WorkerThread
@@ -293,6 +294,7 @@ class Runtime(Generic[Key]):
     def _wire_log(self) -> None:
         truth, settings, clock = self.truth, self.settings, self._wiring.clock
         self._wire_timelines()
+        self.letters = DeadLetters(truth, clock, settings, self.metrics)
         self.post_writing = PostWriting(truth, Router(self._wiring.policy, truth))
         self.targets = Targets(truth, self.directory, clock)
         self.schedule = Schedule(truth, self.post_writing, self.targets, clock)
@@ -315,14 +317,12 @@ class Runtime(Generic[Key]):
         self.chunks: ChunkWork | None = None
         if self.marks is not None:
             self.chunks = ChunkWork(truth, self.delivery, self.marks, settings)
-            delivery = SharedDelivery(truth, self.delivery, self.marks, settings.log_batch, self.chunks)
+            around = (settings.log_batch, self.chunks, self.letters)
+            delivery = SharedDelivery(truth, self.delivery, self.marks, *around)
             others_deliver = self._wiring.deliver == "worker"
             self.sharing = Shared(delivery, lambda: self.tail.touched, recent, others_deliver=others_deliver)
-        shared: list[SharedConsumer] = [
-            counters,
-            PulledList(policy, truth, clock, settings),
-        ]
-        self.worker = Worker(truth, shared, clock, settings)
+        self.shared_consumers: list[SharedConsumer] = [counters, PulledList(policy, truth, clock, settings)]
+        self.worker = Worker(truth, self.shared_consumers, clock, settings, self.letters)
 
     def _wire_timelines(self) -> None:
         settings = self.settings

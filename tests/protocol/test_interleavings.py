@@ -105,8 +105,11 @@ class World:
         inboxes = RedisTimelines(lambda: place, "i", marks, **bounds)
         outboxes = RedisTimelines(lambda: place, "o", marks, **bounds)
         delivery = Delivery(self.truth, inboxes, outboxes, SETTINGS, share_above=10)
+        letters: Any = None  # nothing is undeliverable here
         chunks = ChunkWork(self.truth, delivery, marks, SETTINGS)
-        return Process(inboxes, outboxes, SharedDelivery(self.truth, delivery, marks, 3, chunks), chunks)
+        return Process(
+            inboxes, outboxes, SharedDelivery(self.truth, delivery, marks, 3, chunks, letters), chunks
+        )
 
     def publish(self) -> None:
         self.position += self.rng.choice((1, 2, 3))

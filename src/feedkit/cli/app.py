@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 import feedkit
-from feedkit.cli import adopting, browsing, running, simulating, upkeep, working
+from feedkit.cli import adopting, browsing, letters, running, simulating, upkeep, working
 from feedkit.cli.options import Db, FeedPath, KeyType, Namespace, Target
 from feedkit.cli.output import error_line
 from feedkit.errors import FeedkitError, Unavailable
@@ -57,6 +57,7 @@ app.command()(browsing.explain)
 app.command()(browsing.thread)
 app.command("simulate")(simulating.simulating)
 app.command()(working.worker)
+app.command("dead-letters")(letters.dead_letters)
 app.command()(upkeep.drain)
 app.command()(upkeep.check)
 

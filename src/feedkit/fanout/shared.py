@@ -8,10 +8,11 @@ from functools import partial
 
 import attrs
 
-from feedkit.errors import OutOfReach
+from feedkit.errors import FeedkitError, OutOfReach
 from feedkit.fanout.delivery import Delivery
 from feedkit.fanout.recent import Recent
 from feedkit.fanout.sharing import ChunkWork
+from feedkit.log.letters import DeadLetters
 from feedkit.model import Event, EventKind
 from feedkit.storage.base import TIMELINES, TimelineMarks, Truth, TurnLost, Tx
 from feedkit.storage.chunks import Large
@@ -62,10 +63,11 @@ class SharedDelivery:
         marks: TimelineMarks,
         batch: int,
         chunks: ChunkWork,
+        letters: DeadLetters,
     ) -> None:
         self._truth, self._delivery, self._marks, self._batch = truth, delivery, marks, batch
         self._one_at_a_time = threading.Lock()
-        self._chunks, self._is_shared = chunks, False
+        self._chunks, self._is_shared, self._letters = chunks, False, letters
 
     def run(self, *, until: float | None = None, wait: bool = False, share: bool = True) -> bool:
         """Deliver until nothing is left (True), or until that moment of `time.monotonic()`, or as far as can be.
@@ -113,7 +115,7 @@ class SharedDelivery:
             if pending.is_broken:
                 self._delivery.clear()
             elif pending.events:
-                begun = self._delivery.deliver(pending.events)
+                begun = self._deliver(pending.events)
             # Truth knows of what is large before the marks list it: whoever stops here has left it to others.
             under_way = self._truth.write(partial(self._begin, begun=begun)) if begun else pending.under_way
             kept = self._marks.advance(pending.before, pending.up_to, self._last, under_way, begun)
@@ -123,6 +125,33 @@ class SharedDelivery:
             if pending.up_to != pending.before:
                 self._truth.write(lambda tx: self._remember(tx, pending))
             return len(pending.events)
+
+    def _deliver(self, events: Sequence[Event]) -> list[Large]:
+        """Deliver these events, without those that cannot be delivered."""
+        try:
+            return self._delivery.deliver(events)
+        except (FeedkitError, TurnLost):
+            raise
+        except Exception:
+            if len(events) > 1:
+                logger.exception("a batch of events could not be delivered; one by one then")
+        return [large for event in events for large in self._deliver_alone(event)]
+
+    def _deliver_alone(self, event: Event) -> list[Large]:
+        tries = 0
+        while True:
+            try:
+                return self._delivery.deliver([event])
+            except (FeedkitError, TurnLost):
+                raise
+            except Exception as error:
+                tries, failed = tries + 1, error
+            if tries >= self._letters.tries:
+                break
+        bury = partial(self._letters.bury, consumer=TIMELINES, event=event, tries=tries, reason=failed)
+        self._truth.write(bury)
+        self._delivery.clear()  # what it would have brought, readers get from truth
+        return []
 
     def _pending(self, tx: Tx) -> _Pending:
         before = self._truth.events.offsets(tx).get(TIMELINES, 0)

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Sequence
 
+from feedkit.errors import FeedkitError
 from feedkit.log.consumers import LocalConsumer
 from feedkit.model import Event, EventKind
 from feedkit.storage.base import Truth
@@ -86,12 +87,25 @@ class Tail:
                 self.restart()
                 return
             self._reached = numbered[-1] if len(numbered) == len(events) else None
-            for consumer in self._consumers:
-                consumer.apply(events)
+            if not self._applied(events):
+                self.restart()
+                return
             self.applied += len(events)
             self._number = numbered[-1] if numbered else self._number
             if len(numbered) < self._batch:
                 return
+
+    def _applied(self, events: Sequence[Event]) -> bool:
+        """Whether every consumer has taken these events into account; one that could not has to start afresh."""
+        try:
+            for consumer in self._consumers:
+                consumer.apply(events)
+        except FeedkitError:
+            raise
+        except Exception:
+            logger.exception("log events could not be applied; dropping what this process holds")
+            return False
+        return True
 
     def _is_out_of_reach(self, events: Sequence[Event]) -> bool:
         """Whether there were events that this process cannot apply.

@@ -8,6 +8,7 @@ from feedkit.model.bus import BusLag, ConsumeResult, DeadLetter
 from feedkit.model.events import FRIENDS, OF_POSTS, OF_PRIVATE, Event, EventKind
 from feedkit.model.explanations import Explanation, Step
 from feedkit.model.kinds import Assoc, Audience, Count, MediaStatus, PostStatus, Route, UserStatus
+from feedkit.model.letters import DeadLetter
 from feedkit.model.pages import (
     NO_COUNTS,
     NOTHING_DONE,

@@ -1,0 +1,48 @@
+"""Dead letters: events that a consumer of the log could not handle."""
+
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from feedkit.clock import from_ms
+from feedkit.model.events import Event
+from feedkit.model.posts import rfc3339
+
+
+@attrs.frozen(slots=True)
+class DeadLetter:
+    """An event that a consumer could not handle, how often it was tried, and what came of the last try."""
+
+    consumer: str
+    event: Event
+    tries: int
+    reason: str
+    at_ms: int
+
+    @property
+    def number(self) -> int:
+        """The number of the event in the log."""
+        return self.event.number
+
+    @property
+    def at(self) -> datetime:
+        """When it was given up."""
+        return from_ms(self.at_ms)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form; ids as strings."""
+        event = self.event
+        return {
+            "consumer": self.consumer,
+            "number": event.number,
+            "event": {
+                "kind": event.kind.value,
+                "actor_id": str(event.actor_id),
+                "object_id": str(event.object_id),
+                "at": rfc3339(from_ms(event.at_ms)),
+            },
+            "tries": self.tries,
+            "reason": self.reason,
+            "at": rfc3339(self.at),
+        }
