@@ -58,6 +58,10 @@ class TestLetters(contracts.LetterStoreContract):
     pass
 
 
+class TestChunks(contracts.ChunkStoreContract):
+    pass
+
+
 class TestJournals(contracts.JournalStoreContract):
     pass
 

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import pytest
+import redis
+import sqlalchemy as sa
+
 import feedkit
+from feedkit import ConfigurationError, PullAll, PushAll
+from tests.redis_servers import command
 from tests.workers.conftest import Place, is_all_delivered, texts, until
 
 
@@ -40,6 +53,268 @@ def test_two_workers_share_one_large_delivery(place: Place, feed: feedkit.Feed[s
     assert all(texts(feed.home(reader)) == ["2", "1", "0"] for reader in readers)
     assert feed.check(sample=1000).to_dict().items() >= {"missing": 0, "doubled": 0, "unexpected": 0}.items()
     shares = [worker.stop()["deliveries"] for worker in workers]
-    print(shares)
     assert sum(shares) == 1200
     assert min(shares) > 0
+
+
+def test_ordinary_posts_do_not_wait_for_a_large_delivery(place: Place, feed: feedkit.Feed[str]) -> None:
+    """Nobody delivers chunks here: the mark goes on all the same, and readers merge in what is listed."""
+    readers = audience(feed, 120)
+    feed.follow("reader5", "bob")
+    feed.drain()
+    for reader in readers:
+        feed.home(reader)
+    feed.publish("ada", text="large")
+    feed.publish("bob", text="small")
+    runtime = feed.runtime()
+    assert runtime.step(share=False)
+    assert runtime.chunks is not None
+    assert runtime.chunks.is_left()
+    with place.connect(deliver="inline") as other:
+        inbox = other.runtime().inboxes.read(other.users.get(["reader5"])["reader5"].id)
+        assert inbox is not None
+        assert len(inbox.entries) == 2
+        assert texts(other.home("reader5")) == ["small", "large"]
+    feed.drain()
+    assert not runtime.chunks.is_left()
+    with redis.Redis.from_url(place.redis) as client:
+        (mark,) = client.scan_iter("*:mark")
+        assert client.get(mark).count(b":") == 1
+    assert feed.check(sample=1000).ok
+
+
+def test_a_deletion_reaches_a_large_audience(place: Place, feed: feedkit.Feed[str]) -> None:
+    readers = audience(feed, 120)
+    feed.drain()
+    for reader in readers:
+        feed.home(reader)
+    post = feed.publish("ada", text="large")
+    feed.drain()
+    feed.delete("ada", post.id)
+    assert texts(feed.home("reader5")) == []
+    feed.drain()
+    assert feed.check(sample=1000).to_dict().items() >= {"unexpected": 0, "missing": 0}.items()
+
+
+def test_a_worker_that_is_told_to_stop_leaves_nothing_claimed(place: Place, feed: feedkit.Feed[str]) -> None:
+    # given: leases that outlast the test, and a worker that is busy for long
+    place.settings["chunk_lease_ms"] = 600_000
+    slowly = """
+    import time
+    from feedkit.fanout.delivery import Delivery
+    chunk = Delivery.deliver_chunk
+    Delivery.deliver_chunk = lambda self, one: (time.sleep(0.3), chunk(self, one))[1]
+    """
+    audience(feed, 400)
+    feed.drain()
+    worker = place.worker(before=slowly)
+    feed.publish("ada", text="large")
+    until(lambda: chunks(place, "done = 1") > 0)
+    # when
+    worker.stop(timeout_s=5)
+    # then
+    left = chunks(place, "done = 0")
+    assert chunks(place, "done = 0 AND until_ms > 0") == 0
+    assert feed.drain(max_seconds=10).done
+    assert left == 0 or chunks(place, "TRUE") == 0
+    assert feed.check(sample=500).ok
+
+
+def chunks(place: Place, which: str) -> int:
+    engine = sa.create_engine(place.url)
+    with engine.connect() as connection:
+        count = connection.scalar(sa.text(f"SELECT count(*) FROM feedkit_chunks WHERE {which}"))
+    engine.dispose()
+    return int(count or 0)
+
+
+# ---------------------------------------------------------------- F07
+
+
+def test_f07_an_event_that_nobody_can_read_becomes_a_dead_letter(
+    place: Place, feed: feedkit.Feed[str]
+) -> None:
+    feed.follow("bob", "ada")
+    feed.drain()
+    feed.home("bob")
+    for text in "abc":
+        feed.publish("ada", text=text)
+    engine = sa.create_engine(place.url)
+    newest = "SELECT max(id) - 1 FROM feedkit_events"
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"UPDATE feedkit_events SET data = 'nonsense' WHERE id = ({newest})"))
+    engine.dispose()
+    place.worker()
+    until(lambda: is_all_delivered(feed))
+    assert texts(feed.home("bob")) == ["c", "b", "a"]
+    feed.publish("ada", text="d")
+    until(lambda: is_all_delivered(feed))
+    page = feed.home("bob")
+    assert (texts(page), page.degraded) == (["d", "c", "b", "a"], False)
+    until(lambda: bool(feed.dead_letters.page("counters")))
+    (letter,) = feed.dead_letters.page("counters")
+    assert "cannot read" in letter.reason
+    with pytest.raises(feedkit.InvalidArgument, match="upgrade, or discard"):
+        feed.dead_letters.retry("counters")
+    assert feed.dead_letters.discard("counters", [letter.number]) == 1
+
+
+def test_f07_what_a_consumer_stumbles_over_waits_for_a_retry(place: Place, feed: feedkit.Feed[str]) -> None:
+    clumsy = """
+    from feedkit.log.counters import Counters
+    from feedkit.fanout.delivery import Delivery
+    def stumbling(of, kind, detail):
+        original = getattr(of, kind)
+        def apply(self, *args):
+            if any(event.detail == "love" for event in args[-1]):
+                raise ValueError(detail)
+            return original(self, *args)
+        setattr(of, kind, apply)
+    stumbling(Counters, "apply", "love is not counted")
+    stumbling(Delivery, "deliver", "love is not delivered")
+    """
+    feed.follow("bob", "ada")
+    post = feed.publish("ada", text="a")
+    for who, kind in (("bob", "like"), ("cyn", "love"), ("dan", "like")):
+        feed.react(who, post.id, kind)
+    worker = place.worker(before=clumsy)
+    until(lambda: is_all_delivered(feed) and bool(feed.dead_letters.page("counters")))
+    feed.publish("ada", text="b")
+    until(lambda: is_all_delivered(feed))
+    worker.stop()
+    letters = {name: feed.dead_letters.page(name) for name in feed.dead_letters.consumers()}
+    assert {name: len(found) for name, found in letters.items()} == {
+        "timelines": 1,
+        "counters": 1,
+        "pulled-list": 0,
+    }
+    (letter,) = letters["counters"]
+    assert letter.tries == 3
+    assert letter.reason.startswith("ValueError in apply")
+    assert "love" not in letter.reason  # which may be what somebody wrote
+    assert texts(feed.home("bob")) == ["b", "a"]
+    assert feed.post("bob", post.id).counts.reactions == 2
+    # when
+    said = run_command(place, "dead-letters", "--retry", "counters")
+    # then
+    assert said["retried"] == 1
+    assert [one["consumer"] for one in said["letters"]] == ["timelines"]
+    with place.connect() as another:
+        assert another.post("eve", post.id).counts.reactions == 3
+
+
+def run_command(place: Place, *arguments: str) -> dict[str, Any]:
+    where = ("--db", place.url, "--redis", place.redis, "--json")
+    run = subprocess.run(
+        [sys.executable, "-m", "feedkit.cli", *arguments, *where], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return dict(json.loads(run.stdout.splitlines()[-1]))
+
+
+# ---------------------------------------------------------------- F08, F10
+
+
+def test_f08_a_full_redis_stops_no_post_and_the_backlog_drains(place: Place, feed: feedkit.Feed[str]) -> None:
+    port = int(place.redis.rpartition(":")[2].partition("/")[0])
+    readers = audience(feed, 120)
+    feed.drain()
+    for reader in readers:
+        feed.home(reader)
+    place.worker()
+    command(port, "CONFIG", "SET", "maxmemory", "1")
+    for nth in range(20):
+        feed.publish("ada", text=str(nth))
+    wanted = [str(nth) for nth in reversed(range(20))]
+    assert texts(feed.home("reader3")) == wanted
+    time.sleep(0.5)
+    assert not is_all_delivered(feed)
+    command(port, "CONFIG", "SET", "maxmemory", "0")
+    until(lambda: is_all_delivered(feed))
+    page = feed.home("reader3")
+    assert (texts(page), page.degraded) == (wanted, False)
+    assert feed.check(sample=500).ok
+
+
+def test_f10_a_policy_that_is_switched_off_and_on_again_under_traffic(place: Place) -> None:
+    place.settings["pull_grace_s"] = 1
+    written: list[str] = []
+    for policy in (PushAll(), PullAll(), PushAll()):
+        name = type(policy).__name__
+        with place.connect(policy=policy) as feed:
+            if not written:
+                audience(feed, 60)
+            worker = place.worker("--adopt", more=f", policy=feedkit.{name}()")
+            ends = time.monotonic() + 5
+            while time.monotonic() < ends:
+                written.append(f"{name} {len(written)}")
+                feed.publish("ada", text=written[-1])
+                page = feed.home(f"reader{len(written) % 60}", limit=100)
+                assert texts(page) == written[:-101:-1]
+                time.sleep(0.05)
+            until(lambda feed=feed: is_all_delivered(feed))  # type: ignore[misc]
+            report = feed.check(sample=100)
+            assert (report.missing, report.doubled) == (0, 0)
+            worker.stop()
+
+
+# ---------------------------------------------------------------- wiring
+
+
+def test_a_worker_that_is_wired_differently_refuses_to_start(place: Place, feed: feedkit.Feed[str]) -> None:
+    feed.home("bob")
+    place.settings["inbox_entries"] = 100
+    worker = place.worker(more=", policy=feedkit.PullAll()")
+    assert worker.wait() == 1
+    said = worker.complaints()
+    assert "inbox_entries is 100 here and 800 there" in " ".join(said.split())
+    assert "policy is PullAll() here and Hybrid(" in " ".join(said.split())
+    place.worker("--adopt", "--max-seconds", "0", more=", policy=feedkit.PullAll()").wait()
+    with pytest.raises(ConfigurationError, match="inbox_entries is 800 here and 100 there"):
+        feed.work(max_seconds=0)
+
+
+def test_a_worker_needs_redis() -> None:
+    with feedkit.connect("memory://") as feed, pytest.raises(ConfigurationError, match="redis="):
+        feed.work(max_seconds=0)
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "said"),
+    [
+        ("sqlite:///x.db", {}, "without redis="),
+        ("memory://", {"redis": "redis://localhost"}, "database in memory"),
+        ("sqlite:///x.db", {"deliver": "workers"}, "must be one of inline, thread, worker"),
+    ],
+)
+def test_combinations_that_make_no_sense_are_refused(target: str, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigurationError, match=said):
+        feedkit.connect(target, **{"deliver": "worker", **options})
+
+
+def test_who_delivers_unless_it_is_said() -> None:
+    urls = {"postgresql+psycopg://h/x": "worker", "postgres://h/x": "worker", "sqlite:///x.db": "inline"}
+    for url, deliver in urls.items():
+        assert feedkit.connect(url, redis="redis://localhost").wiring.deliver == deliver
+        assert feedkit.connect(url).wiring.deliver == "inline"
+    engine = sa.create_engine("postgresql+psycopg://h/x")
+    assert feedkit.connect(engine, redis="redis://localhost").wiring.deliver == "worker"
+
+
+def test_work_ends_when_it_is_told_to(feed: feedkit.Feed[str]) -> None:
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    started = time.monotonic()
+    feed.work(stop=stop, concurrency=3)
+    assert time.monotonic() - started < 3
+
+
+def test_a_post_wakes_a_worker(place: Place, feed: feedkit.Feed[str]) -> None:
+    place.settings["poll_interval_ms"] = 20_000
+    feed.follow("bob", "ada")
+    feed.drain()
+    worker = place.worker()
+    time.sleep(2)
+    feed.publish("ada", text="a")
+    until(lambda: is_all_delivered(feed), within_s=5)
+    worker.kill()

@@ -23,6 +23,7 @@ the import: `pytest.register_assert_rewrite("feedkit.testing.contracts")`.
 
 from feedkit.testing.contracts.bulk import BulkStoreContract
 from feedkit.testing.contracts.buses import BusContract
+from feedkit.testing.contracts.chunks import ChunkStoreContract
 from feedkit.testing.contracts.comments import CommentStoreContract
 from feedkit.testing.contracts.counts import CountStoreContract
 from feedkit.testing.contracts.engagement import EngagementStoreContract
@@ -46,6 +47,7 @@ __all__ = [
     "BoundedTimelineStoreContract",
     "BulkStoreContract",
     "BusContract",
+    "ChunkStoreContract",
     "CommentStoreContract",
     "CountStoreContract",
     "EngagementStoreContract",
