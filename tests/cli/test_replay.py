@@ -205,3 +205,25 @@ def test_the_demo_takes_recorded_posts(data: Path) -> None:
     assert report(result)["posts"] == 96
     assert result.stderr.count("Home of ") == 2
     assert "\x1b[31m" not in result.stderr
+
+
+@pytest.mark.parametrize("policy", [("push",), ("hybrid", "--pull-above", "4")])
+def test_a_replay_whose_workers_deliver_finds_every_page_in_order(
+    data: Path, policy: tuple[str, ...], postgres_database: str, redis_url: str
+) -> None:
+    servers = ("--db", postgres_database, "--redis", redis_url, "--workers", "2")
+
+    result = run("replay", data, "--policy", *policy, *servers, "--json")
+
+    assert result.exit_code == 0, result.stderr
+    found = report(result)
+    assert found["mismatches"] == 0
+    assert found["pages_checked"] >= 50
+    assert found["deliveries"] > 0
+
+
+def test_workers_of_a_replay_need_redis(data: Path, postgres_database: str) -> None:
+    result = run("replay", data, "--db", postgres_database, "--workers", "2")
+
+    assert result.exit_code == 1
+    assert "--redis" in result.stderr

@@ -63,6 +63,6 @@ def test_what_a_tick_gives_is_json(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert done["done"] is True
     assert jobs.tick("myfeeds:make")["done"] is True
     for wrong in ("myfeeds:number", "myfeeds:other", "nothing:there", ""):
-        with pytest.raises(ConfigurationError, match="feed|neither"):
+        with pytest.raises(ConfigurationError, match=r"feed|neither"):
             jobs.tick(wrong)
     sys.modules.pop("myfeeds").feed.close()

@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import Any
 
 from feedkit import Feed
+from feedkit.cli.crew import Crew
 from feedkit.cli.crowd import Crowd
 from feedkit.cli.planting import Planter
 from feedkit.cli.recompute import Recompute
@@ -26,8 +27,8 @@ class Replay:
     """Lives a stream through, once.
 
     Whoever is about to post and has not looked for an hour opens their home page first. At random
-    moments relations are planted and pages compared with `truth`. `progress` is told how many posts
-    were published since it was told last.
+    moments relations are planted and pages compared with `truth`. A `crew` delivers, if there is one.
+    `progress` is told how many posts were published since it was told last.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class Replay:
         *,
         seed: int,
         progress: Callable[[int], None],
+        crew: Crew | None = None,
     ) -> None:
         self._feed, self._clock, self._stream, self._progress = feed, clock, stream, progress
+        self._crew = crew
         self.tally = Tally()
         # One source of chances for each, so that no policy changes what the others do.
         chances = [Random(seed + number) for number in range(4)]  # noqa: S311 - nothing to protect
@@ -61,6 +64,8 @@ class Replay:
             self._live(happening)
         self._drain()
         self._check_enough()
+        if self._crew is not None:
+            self.tally.deliveries += self._crew.end()
         self._progress(self.tally.posts % _STEP)
         self.tally.seconds = perf_counter() - started
         return self.tally
@@ -101,7 +106,8 @@ class Replay:
         if self._clock.now_ms() - self._looked.get(reader, _NEVER) < HOUR_MS:
             return
         self._looked[reader] = self._clock.now_ms()
-        self._drain()
+        if self._crew is None:
+            self._drain()
         with self.tally.reading():
             self._feed.home(reader, limit=20)
 
@@ -116,7 +122,10 @@ class Replay:
 
     def _drain(self) -> None:
         with self.tally.writing():
-            self.tally.deliveries += self._feed.drain().deliveries
+            if self._crew is not None:
+                self._crew.settle()
+            else:
+                self.tally.deliveries += self._feed.drain().deliveries
 
     def _disturb(self) -> None:
         if self.tally.posts in self._checks and self._rng.random() < 0.5:

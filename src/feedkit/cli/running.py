@@ -10,7 +10,7 @@ from rich.text import Text
 
 import feedkit
 from feedkit.cli import community
-from feedkit.cli.options import FeedPath, Json, Namespace, target
+from feedkit.cli.options import FeedPath, Json, Namespace, Redis, target
 from feedkit.cli.output import Output
 from feedkit.cli.pages import home_page, show
 from feedkit.cli.replaying import Replay
@@ -59,6 +59,10 @@ def replay(
     pull_above: PullAbove = None,
     seed: Seed = 7,
     db: TemporaryDb = None,
+    redis: Redis = None,
+    workers: Annotated[
+        int, typer.Option(min=0, max=64, help="With --redis: so many processes that deliver.")
+    ] = 0,
     feed: FeedPath = None,
     namespace: Namespace = None,
     as_json: Json = False,
@@ -69,7 +73,9 @@ def replay(
     """
     out = Output(as_json=as_json)
     chosen = target(context, db, feed, namespace, None)
-    with staged(chosen, _policy(policy, pull_above)) as stage:
+    if (redis or workers) and chosen.feed:
+        raise InvalidArgument("--feed is wired already: give it without --redis and --workers")
+    with staged(chosen, _policy(policy, pull_above), redis, workers) as stage:
         report = _live(out, stage, read_directory(data, limit), seed)[0]
     _finish(out, report)
 
@@ -132,6 +138,7 @@ def _live(out: Output, stage: Stage, stream: Stream, seed: int) -> tuple[dict[st
             stream,
             seed=seed,
             progress=lambda count: bar.advance(task, count),
+            crew=stage.crew,
         )
         tally = run.run()
     _show_mismatches(out, tally)

@@ -10,6 +10,7 @@ import attrs
 
 import feedkit
 from feedkit import FanoutPolicy, Feed
+from feedkit.cli.crew import Crew, StreamClock, crewed
 from feedkit.cli.options import Target, opened, shown, sqlite_path
 from feedkit.cli.recompute import Execute, Recompute
 from feedkit.clock import ManualClock
@@ -34,6 +35,7 @@ class Stage:
     truth: Recompute
     name: str
     policy: str
+    crew: Crew | None = None
 
     def pulled_authors(self) -> int:
         """How many authors are merged in when read."""
@@ -41,14 +43,19 @@ class Stage:
 
 
 @contextmanager
-def staged(chosen: Target, policy: FanoutPolicy | None) -> Iterator[Stage]:
+def staged(
+    chosen: Target, policy: FanoutPolicy | None, redis: str | None = None, workers: int = 0
+) -> Iterator[Stage]:
     """A stage on the feed or the database that was named, or on a temporary SQLite file.
+
+    With `redis`, inboxes are there, and so many `workers` deliver to them.
 
     Raises Conflict where posts are there already, and ConfigurationError where the feed of a host has
     a policy of its own beside `policy`, or a clock that cannot be moved.
     """
     with ExitStack() as stack:
-        feed = stack.enter_context(_hosts(chosen, policy) if chosen.feed else _own(chosen, policy))
+        own = _own(chosen, policy, redis, workers)
+        feed = stack.enter_context(_hosts(chosen, policy) if chosen.feed else own)
         wiring, clock = feed.wiring, feed.wiring.clock
         if not isinstance(clock, ManualClock):
             raise ConfigurationError(
@@ -62,17 +69,20 @@ def staged(chosen: Target, policy: FanoutPolicy | None) -> Iterator[Stage]:
                 f"{name} holds posts already; replay into an empty database or another --namespace"
             )
         kind = type(wiring.policy)
-        yield Stage(feed, clock, truth, name, _POLICIES.get(kind, kind.__name__))
+        crew = stack.enter_context(crewed(feed, workers))
+        yield Stage(feed, clock, truth, name, _POLICIES.get(kind, kind.__name__), crew)
 
 
 @contextmanager
-def _own(chosen: Target, policy: FanoutPolicy | None) -> Iterator[Feed[Any]]:
+def _own(chosen: Target, policy: FanoutPolicy | None, redis: str | None, workers: int) -> Iterator[Feed[Any]]:
     """A feed on the clock of the stream; it starts where ids start, and only ever moves on."""
     with TemporaryDirectory(prefix="feedkit-") as directory:
         url = chosen.db or f"sqlite:///{Path(directory) / 'replay.db'}"
         namespace = chosen.namespace or "feedkit"
-        clock = ManualClock(EPOCH_MS)
-        with feedkit.connect(url, key=str, namespace=namespace, policy=policy, clock=clock) as feed:
+        clock = StreamClock() if workers else ManualClock(EPOCH_MS)
+        around: dict[str, Any] = {"policy": policy, "clock": clock, "redis": redis}
+        deliver = "worker" if workers and redis else "inline"
+        with feedkit.connect(url, key=str, namespace=namespace, deliver=deliver, **around) as feed:
             yield feed
 
 
