@@ -318,3 +318,27 @@ def test_a_post_wakes_a_worker(place: Place, feed: feedkit.Feed[str]) -> None:
     feed.publish("ada", text="a")
     until(lambda: is_all_delivered(feed), within_s=5)
     worker.kill()
+
+
+def test_a_backlog_is_told_of(place: Place, feed: feedkit.Feed[str]) -> None:
+    audience(feed, 120)
+    feed.drain()
+    assert feed.backlog().to_dict() == {
+        "events": 0,
+        "oldest_s": 0.0,
+        "large": 0,
+        "holder": "",
+        "dead_letters": {"timelines": 0, "counters": 0, "pulled-list": 0},
+    }
+    feed.publish("ada", text="a")
+    time.sleep(0.1)
+    said = feed.backlog()
+    assert said.events >= 1
+    assert 0.1 <= said.oldest_s < 60
+    sleepy = place.worker(
+        before="import tests.workers.crashing\n",
+        environ={"CRASH_AT": "RedisTimelines.deliver:before:2:stop"},
+    )
+    until(lambda: feed.backlog().large == 1 and feed.backlog().events == 0)
+    assert f":{sleepy.running.pid}:" in feed.backlog().holder
+    assert run_command(place, "backlog")["large"] == 1

@@ -58,6 +58,7 @@ app.command()(browsing.thread)
 app.command("simulate")(simulating.simulating)
 app.command()(working.worker)
 app.command("dead-letters")(letters.dead_letters)
+app.command()(upkeep.backlog)
 app.command()(upkeep.drain)
 app.command()(upkeep.check)
 

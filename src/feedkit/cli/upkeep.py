@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from feedkit.cli.options import Db, FeedPath, Json, KeyType, Namespace, key_of, opened, shown, target
+from feedkit.cli.options import Db, FeedPath, Json, KeyType, Namespace, Redis, key_of, opened, shown, target
 from feedkit.cli.output import Output
 from feedkit.errors import ConfigurationError
 from feedkit.model import CheckReport
+
+_EVERYBODY = 1_000_000_000
 
 
 def migrate(
@@ -80,6 +82,28 @@ def export(
     out.console.print(f"[green]Written:[/] {said or 'nothing'}")
 
 
+def backlog(
+    context: typer.Context,
+    *,
+    redis: Redis = None,
+    db: Db = None,
+    feed: FeedPath = None,
+    namespace: Namespace = None,
+    key: KeyType = None,
+    as_json: Json = False,
+) -> None:
+    """How far workers are behind, who holds what is oldest, and what was given up."""
+    out = Output(as_json=as_json)
+    with opened(target(context, db, feed, namespace, key), redis=redis) as found:
+        said = found.backlog()
+    table = Table("events", "oldest, s", "large deliveries", "held by", "dead letters", title="Backlog")
+    dead = sum(said.dead_letters.values())
+    cells = (f"{said.events:,}", f"{said.oldest_s:,.1f}", f"{said.large:,}", said.holder or "-", f"{dead:,}")
+    table.add_row(*cells)
+    out.console.print(table)
+    out.result(said.to_dict())
+
+
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
     """What the system says of a file, as an error of one line."""
@@ -95,6 +119,7 @@ def drain(
     max_seconds: Annotated[
         float | None, typer.Option(min=0, help="Stop after about so many seconds.", show_default="no bound")
     ] = None,
+    redis: Redis = None,
     db: Db = None,
     feed: FeedPath = None,
     namespace: Namespace = None,
@@ -103,7 +128,7 @@ def drain(
 ) -> None:
     """Apply what is pending in the log, here and now. Any number of processes may do so at once."""
     out = Output(as_json=as_json)
-    with opened(target(context, db, feed, namespace, key)) as found:
+    with opened(target(context, db, feed, namespace, key), redis=redis) as found:
         done = found.drain(max_seconds)
     left = "nothing is left" if done.done else "there is more"
     out.console.print(f"{done.events:,} events applied in {done.seconds:.2f} s; {left}")
@@ -114,9 +139,13 @@ def check(
     context: typer.Context,
     *,
     sample: Annotated[int, typer.Option(min=1, help="How many inboxes to compare, at most.")] = 1000,
+    everybody: Annotated[
+        bool, typer.Option("--all", help="Compare the inboxes of everybody, however many there are.")
+    ] = False,
     repair: Annotated[
         bool, typer.Option("--repair", help="Drop inboxes that are wrong; they are rebuilt.")
     ] = False,
+    redis: Redis = None,
     db: Db = None,
     feed: FeedPath = None,
     namespace: Namespace = None,
@@ -125,8 +154,8 @@ def check(
 ) -> None:
     """Compare what was delivered with the tables. Exit code 1 where a reader would miss something."""
     out = Output(as_json=as_json)
-    with opened(target(context, db, feed, namespace, key)) as found:
-        report = found.check(sample=sample, repair=repair)
+    with opened(target(context, db, feed, namespace, key), redis=redis) as found:
+        report = found.check(sample=_EVERYBODY if everybody else sample, repair=repair)
     out.console.print(_table(report))
     out.result(report.to_dict())
     if not report.ok:

@@ -6,14 +6,13 @@ counts once. A delivery is over when every server that holds inboxes says that i
 """
 
 import logging
-import secrets
 from collections.abc import Callable
 from functools import partial
 
 from feedkit.fanout.delivery import Delivery
 from feedkit.settings import Settings
 from feedkit.storage.base import TIMELINES, TimelineMarks, Truth, TurnLost, Tx
-from feedkit.storage.chunks import Chunk, Large
+from feedkit.storage.chunks import Chunk, Large, somebody
 
 logger = logging.getLogger(__name__)
 
@@ -36,8 +35,7 @@ class ChunkWork:
         """
         if not self.is_left():
             return False
-        owner = secrets.token_hex(16)
-        chunk = self._truth.write(partial(self._claim, owner=owner))
+        chunk = self._truth.write(partial(self._claim, owner=somebody()))
         if chunk is None:
             return self._finish() > 0
         try:

@@ -40,7 +40,7 @@ from feedkit.model.people import (
     has_lapsed,
 )
 from feedkit.model.posts import Comment, Counts, Entity, Media, Own, Post, Revision, rfc3339
-from feedkit.model.reports import CheckReport, DrainResult, ImportReport, ReconcileReport, WorkResult
+from feedkit.model.reports import Backlog, CheckReport, DrainResult, ImportReport, ReconcileReport, WorkResult
 from feedkit.model.staff import AuditEntry, AuditPage
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "Audience",
     "AuditEntry",
     "AuditPage",
+    "Backlog",
     "BusLag",
     "CheckReport",
     "Comment",

@@ -40,6 +40,26 @@ class WorkResult:
 
 
 @attrs.frozen(slots=True)
+class Backlog:
+    """How far behind deliveries are.
+
+    `events` of the log are not applied or delivered, the first of which, or of the `large` deliveries under way, is
+    `oldest_s` seconds old. `holder` has it in hand, as "host:process:...", or is "" where nobody has.
+    `dead_letters` counts what was given up, by consumer.
+    """
+
+    events: int
+    oldest_s: float
+    large: int
+    holder: str
+    dead_letters: dict[str, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-safe form."""
+        return attrs.asdict(self)
+
+
+@attrs.frozen(slots=True)
 class CheckReport:
     """How materialised inboxes compare with truth; every count is of entries, but `viewers` and `repaired`.
 

@@ -442,5 +442,8 @@ class TimelineMarks(Protocol):
             TurnLost: as for a turn, and where somebody else has taken it over.
         """
 
+    def holder(self) -> str:
+        """Who has the turn, as "host:process:...", "" where nobody has."""
+
     def finish(self, large: Large) -> bool:
         """List a large delivery no longer; False where a server has lost one of its chunks since it was done."""

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import secrets
+import socket
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from feedkit.storage.base import Tx
+
+
+def somebody() -> str:
+    """A name that nobody else has, of at most 32 characters: which host and which process, and something random."""
+    return f"{socket.gethostname()[:10]}:{os.getpid()}:{secrets.token_hex(6)}"[:32]
 
 
 class LargeKind(StrEnum):

@@ -2,8 +2,9 @@
 
 import threading
 
+from feedkit.backlog import measured
 from feedkit.errors import NotFound
-from feedkit.model import CheckReport, DrainResult, Explanation, Key, WorkResult
+from feedkit.model import Backlog, CheckReport, DrainResult, Explanation, Key, WorkResult
 from feedkit.reading.export import Target
 from feedkit.verbs.base import Verbs
 from feedkit.wiring import Wiring
@@ -42,6 +43,12 @@ class UpkeepVerbs(Verbs[Key]):
         checked_seconds("max_seconds", max_seconds)
         working = Working(self.runtime(), self.wiring, adopt=adopt)
         return working.run(concurrency=concurrency, max_seconds=max_seconds, stop=stop or threading.Event())
+
+    def backlog(self) -> Backlog:
+        """How far deliveries are behind, and who holds what is oldest: for dashboards and alarms."""
+        runtime = self.runtime()
+        runtime.tail.catch_up()  # gives numbers to what is new
+        return measured(runtime, self.wiring.clock.now_ms())
 
     def check(self, sample: int = 1000, *, repair: bool = False) -> CheckReport:
         """Compare up to `sample` home feeds with a recomputation from truth; `repair` rebuilds wrong ones."""

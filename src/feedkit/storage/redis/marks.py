@@ -19,8 +19,8 @@ import numpy as np
 from feedkit.errors import OutOfReach
 from feedkit.idset import Ids, single
 from feedkit.storage.base import TurnLost
-from feedkit.storage.chunks import Large
-from feedkit.storage.redis.commands import Commands, Each, call
+from feedkit.storage.chunks import Large, somebody
+from feedkit.storage.redis.commands import Commands, Each, call, command
 from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.scripts import ADVANCE, FINISH, TURN
 from feedkit.storage.redis.steps import DONE, Part, Steps, Turn
@@ -70,7 +70,7 @@ class RedisMarks:
 
     @contextmanager
     def turn(self) -> Iterator[bool]:
-        place, token = self._place(), secrets.token_hex(8).encode()
+        place, token = self._place(), somebody().encode()
         turn = Turn(token, place.keys(""), place.wire.buckets)
         if not self._hold(turn):
             yield False
@@ -88,7 +88,7 @@ class RedisMarks:
 
     @contextmanager
     def part(self, number: int, nth: int, keep_ms: int, keep: Callable[[], object]) -> Iterator[None]:
-        place, token = self._place(), secrets.token_hex(8).encode()
+        place, token = self._place(), somebody().encode()
         part = Part(token, place.keys(""), place.wire.buckets, b"%d:%d" % (number, nth))
         part.keep_for(keep_ms, keep)
         everywhere = self._begin(part)
@@ -152,6 +152,11 @@ class RedisMarks:
 
     def renew(self) -> None:
         self._move(np.arange(self._place().wire.buckets), 0, b"")
+
+    def holder(self) -> str:
+        place = self._place()
+        (held,) = place.wire.values(single(0), Each([command(b"GET", place.keys("").turn())]))
+        return held.decode(errors="replace") if isinstance(held, bytes) else ""
 
     def finish(self, large: Large) -> bool:
         place = self._place()
