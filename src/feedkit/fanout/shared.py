@@ -20,6 +20,7 @@ from feedkit.storage.chunks import Large
 _POLL_S = 0.005
 _PATIENCE_S = 0.1
 _UNDER_WAY_MAX = 200
+_WARN_EVERY_S = 60.0
 
 logger = logging.getLogger(__name__)
 
@@ -199,6 +200,7 @@ class Shared:
         self.others_deliver = others_deliver
         self._lock = threading.Lock()
         self._runs = 0
+        self._warned = -_WARN_EVERY_S
 
     def applied(self) -> int:
         """See `Sharing`."""
@@ -227,4 +229,7 @@ class Shared:
             time.sleep(_POLL_S)
 
     def _warn(self) -> None:
+        if time.monotonic() < self._warned + _WARN_EVERY_S:
+            return
+        self._warned = time.monotonic()
         logger.warning("workers are behind, and pages are read from truth; is `feedkit worker` running?")
