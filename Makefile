@@ -9,7 +9,7 @@ PYTHON ?=
 # make demo DATA=... LIMIT=... ARGS=...
 DATA ?=
 LIMIT ?=
-# make test ARGS="-k cursor"     make test WORKERS=0     make bench ARGS=...
+# make test ARGS="-k cursor"     make test WORKERS=0     make soak ARGS="--minutes 5"     make bench ARGS=...
 ARGS ?=
 WORKERS ?= auto
 
@@ -18,7 +18,7 @@ CODE = $(foreach folder,src tests benchmarks examples,$(if $(shell find $(folder
 BENCHMARKS = $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types bench lock clean
+.PHONY: help setup demo test soak lint types bench lock clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -46,6 +46,9 @@ demo: setup ## Replay a feed: DATA=<folder> LIMIT=<posts> ARGS=<more options>
 
 test: setup ## Run the tests: ARGS=<options of pytest> WORKERS=<processes, 0 for none>
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal $(ARGS)
+
+soak: setup ## Minutes of load and trouble with workers: ARGS="--minutes 5"
+	PYTHONPATH=. $(BIN)/python tests/workers/soaking.py $(ARGS)
 
 lint: setup ## Check style, format and layers
 	$(BIN)/ruff check .

@@ -223,7 +223,7 @@ def test_the_readme_names_every_command() -> None:
     commands: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
     row = re.search(r"^\| Command \|.*$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert row
-    assert set(re.findall(r"`(?:feedkit )?(\w+)`", row[0])) == set(commands)
+    assert set(re.findall(r"`(?:feedkit )?([\w-]+)`", row[0])) == set(commands)
 
 
 def test_every_error_is_in_the_reference_with_its_code_and_status() -> None:
