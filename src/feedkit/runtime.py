@@ -316,7 +316,7 @@ class Runtime(Generic[Key]):
         self.sharing: Shared | None = None
         self.chunks: ChunkWork | None = None
         if self.marks is not None:
-            self.chunks = ChunkWork(truth, self.delivery, self.marks, settings)
+            self.chunks = ChunkWork(truth, self.delivery, self.marks, self.letters, settings)
             around = (settings.log_batch, self.chunks, self.letters)
             delivery = SharedDelivery(truth, self.delivery, self.marks, *around)
             others_deliver = self._wiring.deliver == "worker"

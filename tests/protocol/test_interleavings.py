@@ -106,7 +106,7 @@ class World:
         outboxes = RedisTimelines(lambda: place, "o", marks, **bounds)
         delivery = Delivery(self.truth, inboxes, outboxes, SETTINGS, share_above=10)
         letters: Any = None  # nothing is undeliverable here
-        chunks = ChunkWork(self.truth, delivery, marks, SETTINGS)
+        chunks = ChunkWork(self.truth, delivery, marks, letters, SETTINGS)
         return Process(
             inboxes, outboxes, SharedDelivery(self.truth, delivery, marks, 3, chunks, letters), chunks
         )

@@ -9,10 +9,15 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
+import attrs
+
+from feedkit.errors import FeedkitError
 from feedkit.fanout.delivery import Delivery
+from feedkit.log.letters import DeadLetters
+from feedkit.model import Event, EventKind
 from feedkit.settings import Settings
 from feedkit.storage.base import TIMELINES, TimelineMarks, Truth, TurnLost, Tx
-from feedkit.storage.chunks import Chunk, Large, somebody
+from feedkit.storage.chunks import Chunk, Large, LargeKind, somebody
 
 logger = logging.getLogger(__name__)
 
@@ -20,8 +25,15 @@ logger = logging.getLogger(__name__)
 class ChunkWork:
     """One process's share of large deliveries. Safe for threads: each delivers a chunk of its own."""
 
-    def __init__(self, truth: Truth, delivery: Delivery, marks: TimelineMarks, settings: Settings) -> None:
-        self._truth, self._delivery, self._marks = truth, delivery, marks
+    def __init__(
+        self,
+        truth: Truth,
+        delivery: Delivery,
+        marks: TimelineMarks,
+        letters: DeadLetters,
+        settings: Settings,
+    ) -> None:
+        self._truth, self._delivery, self._marks, self._letters = truth, delivery, marks, letters
         self._lease_ms, self._followers = settings.chunk_lease_ms, settings.chunk_followers
 
     def is_left(self) -> bool:
@@ -41,15 +53,36 @@ class ChunkWork:
         try:
             with self._marks.part(chunk.large.number, chunk.nth, self._lease_ms, self._keeping(chunk)):
                 self._delivery.deliver_chunk(chunk)
+        except TurnLost:
+            logger.info("a chunk was taken over, or Redis was set back")
+            self._truth.write(partial(self._truth.chunks.release, chunk=chunk))
+            return True
         except BaseException as error:
             self._truth.write(partial(self._truth.chunks.release, chunk=chunk))
-            if not isinstance(error, TurnLost):
+            if isinstance(error, FeedkitError) or not isinstance(error, Exception):
                 raise
-            logger.info("a chunk was taken over, or Redis was set back")
+            self._failed(chunk, error)
             return True
         self._truth.write(partial(self._truth.chunks.done, chunk=chunk))
         self._finish()
         return True
+
+    def _failed(self, chunk: Chunk, error: Exception) -> None:
+        """Try it again, or give up the delivery: then readers get from truth what it would have brought."""
+        logger.warning("a chunk could not be delivered", exc_info=error)
+        if chunk.tries < self._letters.tries:
+            return
+        large = chunk.large
+        event = Event(EventKind.POST_PUBLISHED, large.author_id, 0, large.at, number=large.number)
+        if large.kind is LargeKind.PURGE:
+            event = attrs.evolve(event, kind=EventKind.POST_DELETED)
+
+        def give_up(tx: Tx) -> None:
+            self._letters.bury(tx, TIMELINES, event, chunk.tries, error)
+            self._truth.chunks.remove(tx, large.number)
+
+        self._delivery.clear()
+        self._truth.write(give_up)
 
     def _claim(self, tx: Tx, owner: str) -> Chunk | None:
         return self._truth.chunks.claim(tx, owner, lease_ms=self._lease_ms, followers=self._followers)
