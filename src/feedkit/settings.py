@@ -302,7 +302,7 @@ class Settings:
         1,
         10_000_000,
         "events",
-        "Dead letters of one consumer; the next event that cannot be handled then keeps all others waiting.",
+        "Dead letters of one consumer or group; what cannot be handled then waits, and all behind it.",
     )
     log_batch: int = _whole(1000, 1, 100_000, "events", "Events one step of applying the log handles.")
     event_retention_s: int = _whole(
@@ -349,13 +349,6 @@ class Settings:
     )
     bus_retry_ms: int = _whole(
         500, 0, 60_000, "ms", "Pause before the next try; it doubles each time, up to a minute."
-    )
-    dead_letters_max: int = _whole(
-        10_000,
-        1,
-        1_000_000,
-        "letters",
-        "Dead letters that one group may have; then nothing more is given up, and what fails waits.",
     )
 
     # truth

@@ -264,7 +264,7 @@ def test_f07_what_cannot_be_handled_is_a_dead_letter_and_the_rest_flows_on(feed:
     assert seen.texts == [str(number) for number in range(12) if number != 4]
     assert seen.tries == 1 + 5, "once among others, and five times alone"
     (letter,) = feed.bus.dead_letters("search")
-    assert (letter.group, letter.tries, letter.reason) == ("search", 5, "ValueError: what is {'4'}?")
+    assert (letter.consumer, letter.tries, letter.reason) == ("search", 5, "ValueError: what is {'4'}?")
     assert letter.event.kind is EventKind.POST_PUBLISHED
     assert feed.posts.get(None, [letter.event.object_id])[0].post.text == "4"  # type: ignore[union-attr]
 

@@ -4,7 +4,7 @@ Ids are positive int64; they pass 2**53, so `to_dict()` gives them as decimal st
 aware UTC datetimes, and RFC 3339 strings in `to_dict()`.
 """
 
-from feedkit.model.bus import BusLag, ConsumeResult, DeadLetter
+from feedkit.model.bus import BusLag, ConsumeResult
 from feedkit.model.events import FRIENDS, OF_POSTS, OF_PRIVATE, Event, EventKind
 from feedkit.model.explanations import Explanation, Step
 from feedkit.model.kinds import Assoc, Audience, Count, MediaStatus, PostStatus, Route, UserStatus

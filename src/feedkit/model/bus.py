@@ -1,13 +1,8 @@
-"""What a bus reports: how far its consumers are, and what they could not handle."""
+"""What a bus reports: how far its consumers are."""
 
-from datetime import datetime
 from typing import Any
 
 import attrs
-
-from feedkit.clock import from_ms
-from feedkit.model.events import Event
-from feedkit.model.posts import rfc3339
 
 
 @attrs.frozen(slots=True)
@@ -40,34 +35,3 @@ class BusLag:
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""
         return attrs.asdict(self)
-
-
-@attrs.frozen(slots=True)
-class DeadLetter:
-    """An event that a group could not handle, how often it was tried, and what came of the last try."""
-
-    group: str
-    event: Event
-    tries: int
-    reason: str
-    at_ms: int
-
-    @property
-    def number(self) -> int:
-        """The number of the event in the log, by which `retry` and `discard` know it."""
-        return self.event.number
-
-    @property
-    def at(self) -> datetime:
-        """When it was given up."""
-        return from_ms(self.at_ms)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-safe form."""
-        return {
-            "group": self.group,
-            "event": self.event.to_dict(),
-            "tries": self.tries,
-            "reason": self.reason,
-            "at": rfc3339(self.at),
-        }
