@@ -29,3 +29,5 @@ SQLITE = {"ENGINE": "django.db.backends.sqlite3", "NAME": HERE / "site.db"}
 DATABASES = {"default": json.loads(os.environ.get("DATABASE", "null")) or SQLITE}
 
 FEEDKIT = {"key": "uuid", "database": "default", "page_limit_max": 50}
+if "REDIS_URL" in os.environ:  # then `manage.py feedkit worker` delivers
+    FEEDKIT |= {"redis": os.environ["REDIS_URL"], "deliver": "worker"}

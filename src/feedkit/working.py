@@ -1,9 +1,11 @@
 """`feedkit worker`: a process that applies the log and delivers it, until it is told to stop."""
 
 import logging
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from feedkit.errors import ConfigurationError, FeedkitError
@@ -101,3 +103,23 @@ def _tried(step: Callable[[], bool]) -> bool | None:
     except Exception:
         logger.exception("a step of the worker failed, trying again")
     return None
+
+
+@contextmanager
+def until_told() -> Iterator[threading.Event]:
+    """An event that the first SIGTERM or Ctrl-C sets; a second one does what it does otherwise."""
+    stop = threading.Event()
+    before: dict[signal.Signals, Any] = {}
+
+    def tell(*_: object) -> None:
+        stop.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        before[number] = signal.signal(number, tell)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -62,3 +62,14 @@ def test_migrate_makes_the_tables(migrated: dict[str, Any]) -> None:
     assert (
         json.loads(manage("feedkit", "drain", "--max-seconds", "5", database=migrated).stdout)["done"] is True
     )
+
+
+def test_a_worker_of_the_site(migrated: dict[str, Any], redis_url: str) -> None:
+    without = manage("feedkit", "worker", "--max-seconds", "0", database=migrated)
+    assert without.returncode == 1
+    assert "a worker needs a feed with redis=" in without.stderr
+    if "memory" in str(migrated["NAME"]):
+        return
+    run = manage("feedkit", "worker", "--max-seconds", "1", database=migrated, REDIS_URL=redis_url)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout).keys() == {"events", "deliveries", "seconds", "dearest"}

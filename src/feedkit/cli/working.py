@@ -1,17 +1,12 @@
 """`feedkit worker`: a process that delivers."""
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from feedkit.cli.options import Db, FeedPath, Json, KeyType, Namespace, Redis, opened, target
 from feedkit.cli.output import Output
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+from feedkit.working import until_told
 
 
 def worker(
@@ -39,28 +34,8 @@ def worker(
     """
     out = Output(as_json=as_json)
     chosen = target(context, db, feed, namespace, key)
-    with opened(chosen, redis=redis) as found, _until_told() as stop:
+    with opened(chosen, redis=redis) as found, until_told() as stop:
         out.console.print("working")
         done = found.work(concurrency=concurrency, max_seconds=max_seconds, stop=stop, adopt=adopt)
     out.console.print(f"{done.events:,} events, {done.deliveries:,} deliveries in {done.seconds:.1f} s")
     out.result(done.to_dict())
-
-
-@contextmanager
-def _until_told() -> Iterator[threading.Event]:
-    """Set by the first signal; the second does what it does otherwise."""
-    stop = threading.Event()
-    before: dict[signal.Signals, Any] = {}
-
-    def tell(*_: object) -> None:
-        stop.set()
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    for number in _SIGNALS:
-        before[number] = signal.signal(number, tell)
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -25,6 +25,13 @@ class InstallStoreContract(TruthSuite):
         with pytest.raises(KeyTypeMismatch, match="pass key=str"):
             truth.migrate("int", NOW_MS)
 
+    def test_a_further_fact_stays_until_it_is_written_anew(self, truth: Truth) -> None:
+        for value in ("first", "second"):
+            write(truth, truth.install.state, "colour", value)
+            assert truth.read(truth.install.facts)["colour"] == "first"
+        write(truth, truth.install.state, "colour", "third", anew=True)
+        assert truth.read(truth.install.facts)["colour"] == "third"
+
     def test_the_newest_cursor_key_signs_whatever_the_clock_says(self, truth: Truth) -> None:
         # given
         signing = [truth.read(truth.install.cursor_keys)[-1]]

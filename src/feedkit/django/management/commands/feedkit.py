@@ -1,4 +1,4 @@
-"""`manage.py feedkit check | drain | reconcile_follows`: upkeep of the feed of these settings."""
+"""`manage.py feedkit check | drain | worker | reconcile_follows`: upkeep of the feed of these settings."""
 
 import json
 from argparse import ArgumentParser
@@ -11,6 +11,7 @@ from feedkit.django import feed
 from feedkit.django.follow_table import follows_of
 from feedkit.django.wiring import made_feed
 from feedkit.errors import FeedkitError
+from feedkit.working import until_told
 
 
 class Command(BaseCommand):
@@ -26,6 +27,10 @@ class Command(BaseCommand):
         check.add_argument("--repair", action="store_true", help="Rebuild inboxes that are wrong.")
         drain = commands.add_parser("drain", help="Apply what is pending in the log.")
         drain.add_argument("--max-seconds", type=float, default=None, help="Stop after about so long.")
+        worker = commands.add_parser("worker", help="Apply the log and deliver it, until SIGTERM or Ctrl-C.")
+        worker.add_argument("--concurrency", type=int, default=1, help="Threads that deliver chunks.")
+        worker.add_argument("--max-seconds", type=float, default=None, help="Stop after about so long.")
+        worker.add_argument("--adopt", action="store_true", help="Have others agree with this process.")
         reconcile = commands.add_parser(
             "reconcile_follows", help="Make the follows those of a table of your own, in the same database."
         )
@@ -53,6 +58,13 @@ class Command(BaseCommand):
 
     def _drain(self, *, max_seconds: float | None, **_: Any) -> dict[str, Any]:
         return feed.drain(max_seconds).to_dict()
+
+    def _worker(
+        self, *, concurrency: int, max_seconds: float | None, adopt: bool, **_: Any
+    ) -> dict[str, Any]:
+        around: dict[str, Any] = {"concurrency": concurrency, "max_seconds": max_seconds, "adopt": adopt}
+        with until_told() as stop:
+            return feed.work(stop=stop, **around).to_dict()
 
     def _reconcile_follows(self, *, source: str, **given: Any) -> dict[str, Any]:
         options = {name: given[name] for name in ("dry_run", "max_removals", "resume")}
