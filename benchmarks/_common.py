@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 Report = dict[str, Any]
+Rounds = Sequence[Sequence[float]]
+"""Times of each round."""
 
 
 def options(description: str | None, *, rounds: int) -> argparse.ArgumentParser:
@@ -80,6 +82,20 @@ def percentile(values: Sequence[float], share: float) -> float:
 def median_of(rounds: Sequence[Sequence[float]], share: float) -> float:
     """That percentile of each round, and of these the median."""
     return statistics.median(percentile(values, share) for values in rounds)
+
+
+def figures(times: Mapping[str, Rounds], names: Sequence[str]) -> Report:
+    found: Report = {}
+    for name in names:
+        found[f"{name}_p50_us"] = median_of(times[name], 0.5)
+        found[f"{name}_p99_us"] = median_of(times[name], 0.99)
+    return found
+
+
+def ratio(slower: Rounds, quicker: Rounds) -> float:
+    """How many times longer the median of the one takes, round by round, and of these the median."""
+    pairs = zip(slower, quicker, strict=True)
+    return statistics.median(percentile(a, 0.5) / percentile(b, 0.5) for a, b in pairs)
 
 
 @contextmanager

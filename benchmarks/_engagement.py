@@ -1,14 +1,11 @@
 """What people did to the posts of a benchmark's world: planted by SQL, remembered in dictionaries."""
 
 import random
-import sqlite3
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
-from pathlib import Path
 
-from benchmarks._planting import NODE, Planter
+from benchmarks._planting import NODE, Target, planting
 from feedkit import Counts, Own
 from feedkit.ids import position_of
 
@@ -35,7 +32,7 @@ class Doings:
 
 
 def engage(
-    path: Path, doings: Doings, posts: Sequence[int], people: Mapping[str, int], rng: random.Random
+    target: Target, doings: Doings, posts: Sequence[int], people: Mapping[str, int], rng: random.Random
 ) -> None:
     """Let people react to these posts, comment on them and save them; `people` are ids by name.
 
@@ -55,8 +52,7 @@ def engage(
             at_ms = now_ms - len(comments)
             comments.append((position_of(at_ms, NODE - 1), post_id, people[name], at_ms))
         doings.saved |= {(name, post_id) for name in busy if rng.random() < SAVED_SHARE}
-    with closing(sqlite3.connect(path)) as connection, connection:
-        planter = Planter(connection)
+    with planting(target) as planter:
         planter.reactions(_reactions(doings, posts, people), now_ms)
         planter.comments(comments)
         planter.saves([(people[name], post_id) for name, post_id in doings.saved], now_ms)

@@ -2,6 +2,7 @@
 
 import random
 import statistics
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -12,8 +13,8 @@ from pathlib import Path
 import attrs
 
 from benchmarks._engagement import Doings, engage
-from benchmarks._planting import Planted, copied, planting
-from feedkit import Audience, Counts, Feed, Hybrid, Own, Settings, User, connect
+from benchmarks._planting import Planted, Target, copied, planting
+from feedkit import Audience, Counts, Feed, Hybrid, Own, Page, Settings, User, connect
 
 PAGE = 20
 
@@ -96,10 +97,10 @@ class World:
 
 @attrs.frozen
 class Stage:
-    """A feed over a file, and the world that it holds."""
+    """A feed over a database, and the world that it holds."""
 
     world: World
-    path: Path
+    target: Target
     feed: Feed[str]
 
 
@@ -111,6 +112,11 @@ def build(stack: ExitStack, path: Path, sizes: Sizes, rng: random.Random) -> Sta
     feed: Feed[str] = stack.enter_context(
         connect(f"sqlite:///{path}", settings=Settings(inbox_entries=sizes.inbox_entries))
     )
+    return populate(feed, path, sizes, rng)
+
+
+def populate(feed: Feed[str], target: Target, sizes: Sizes, rng: random.Random) -> Stage:
+    """Give a feed its history, its trouble, and its viewers full inboxes."""
     feed.migrate()
     viewers = [f"viewer{nth}" for nth in range(sizes.viewers)]
     authors = [f"author{nth}" for nth in range(sizes.authors)]
@@ -119,24 +125,24 @@ def build(stack: ExitStack, path: Path, sizes: Sizes, rng: random.Random) -> Sta
     for viewer in viewers:
         others = rng.sample(authors[sizes.pulled :], sizes.followees - sizes.pulled)
         world.follows[viewer] = {*known, *others}
-    plant(path, world, authors, sizes, rng)
+    plant(target, world, authors, sizes, rng)
     feed.drain()
     for viewer in viewers:
         feed.home(viewer)  # everybody has an inbox before the rest happens, so all of it is delivered
-    stage = Stage(world, path, feed)
+    stage = Stage(world, target, feed)
     publish(stage, authors, sizes.published, rng)
     make_trouble(stage, authors, sizes, rng)
     first = dict.fromkeys([*viewers, *sorted(set.union(*world.in_blocks.values())), *authors])
     known_ids = {name: user.id for name, user in everybody(feed, list(first)).items()}
     newest = [post.id for post in world.posts[-sizes.engaged :]]
-    engage(path, world.doings, newest, {name: known_ids[name] for name in first}, rng)
+    engage(target, world.doings, newest, {name: known_ids[name] for name in first}, rng)
     feed.drain()
     return stage
 
 
-def plant(path: Path, world: World, authors: Sequence[str], sizes: Sizes, rng: random.Random) -> None:
+def plant(target: Target, world: World, authors: Sequence[str], sizes: Sizes, rng: random.Random) -> None:
     now_ms = int(time.time() * 1000) - 60_000
-    with planting(path) as planter:
+    with planting(target) as planter:
         ids = planter.users([*world.viewers, *authors], now_ms - 10**10)
         pairs = [(ids[viewer], ids[author]) for viewer in world.viewers for author in world.follows[viewer]]
         planter.follows(pairs, now_ms - 10**9)
@@ -199,9 +205,10 @@ def with_pulled_authors(
     stack: ExitStack, stage: Stage, path: Path, sizes: Sizes, rng: random.Random
 ) -> Stage:
     """The same world in a second file, where the authors whom all viewers follow are pulled."""
+    assert isinstance(stage.target, Path)
     feed: Feed[str] = stack.enter_context(
         connect(
-            f"sqlite:///{copied(stage.path, path)}",
+            f"sqlite:///{copied(stage.target, path)}",
             policy=Hybrid(pull_above=sizes.viewers - 1),
             settings=Settings(inbox_entries=sizes.inbox_entries),
         )
@@ -260,3 +267,19 @@ def everybody(feed: Feed[str], names: Sequence[str]) -> dict[str, User[str]]:
 
 def user_id(feed: Feed[str], name: str) -> int:
     return feed.users.get([name])[name].id
+
+
+def verify_items(world: World, viewer: str, page: Page[str], expected: list[int]) -> None:
+    verify(viewer, [item.post.id for item in page], expected)
+    for item in page:
+        counts, own = world.doings_of(viewer, item.post.id)
+        # Answers are counted as well, and are published until the end.
+        if attrs.evolve(item.counts, replies=0) != counts or item.viewer != own:
+            sys.exit(
+                f"{viewer} was told {item.counts}, {item.viewer}\nand should have been told {counts}, {own}"
+            )
+
+
+def verify(viewer: str, served: list[int], expected: list[int]) -> None:
+    if served != expected:
+        sys.exit(f"{viewer} was served {served}\nand should have been served {expected}")

@@ -1,13 +1,14 @@
-"""Fast SQL that gives a SQLite file a history, for the setup of benchmarks only.
+"""Fast SQL that gives a database a history, for the setup of benchmarks only.
 
 It leaves the rows and the events that the verbs would have left, a hundred times faster; the counts follow
-when the log is drained. The file's tables are made by `feed.migrate()` before.
+when the log is drained. The tables are made by `feed.migrate()` before.
 """
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -49,11 +50,15 @@ class Planted:
         return position_of(self.at_ms, NODE)
 
 
-class Planter:
-    """Plants into one file. A `with` block over it is one transaction."""
+Target = Path | str
+"""Where a feed is: a file of SQLite, or the URL of a PostgreSQL."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+
+class Planter:
+    """Plants over one connection of sqlite3 or psycopg."""
+
+    def __init__(self, connection: Any) -> None:
+        self._cursor, self._is_sqlite = connection.cursor(), isinstance(connection, sqlite3.Connection)
 
     def users(self, names: Sequence[str], at_ms: int) -> dict[str, int]:
         """Users with these keys, one millisecond apart; their ids."""
@@ -75,8 +80,8 @@ class Planter:
         """A counter that the log no longer tells of."""
         self._many(_COUNT, [(object_id, kind, value)])
 
-    def posts(self, posts: Sequence[Planted]) -> None:
-        """Posts, oldest first, as if they had been pushed."""
+    def posts(self, posts: Sequence[Planted], *, told: bool = True) -> None:
+        """Posts, oldest first, as if they had been pushed; unless `told`, as if the log had been pruned."""
         data = {audience: encode(1, [Route.PUSH.value, audience.value]) for audience in Audience}
         self._many(
             _POST,
@@ -85,6 +90,8 @@ class Planter:
                 for one in posts
             ),
         )
+        if not told:
+            return
         kind = EventKind.POST_PUBLISHED.value
         self._many(
             _EVENT, ((kind, one.author_id, one.id, one.id, data[one.audience], one.at_ms) for one in posts)
@@ -126,14 +133,25 @@ class Planter:
         self._many(_EVENT, ((told, user, post, 0, None, at_ms) for user, post in saves))
 
     def _many(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
-        self._connection.executemany(statement, rows)
+        self._cursor.executemany(statement if self._is_sqlite else statement.replace("?", "%s"), rows)
 
 
 @contextmanager
-def planting(path: Path) -> Iterator[Planter]:
-    """Plant into this file, in one transaction."""
-    with closing(sqlite3.connect(path)) as connection, connection:
+def planting(target: Target) -> Iterator[Planter]:
+    """Plant into this database, in one transaction."""
+    with closing(opened(target)) as connection, connection:
         yield Planter(connection)
+        if isinstance(target, str):
+            connection.execute("ANALYZE")  # as PostgreSQL does by itself, a minute later
+
+
+def opened(target: Target) -> Any:
+    """A connection of the driver's own."""
+    if isinstance(target, Path):
+        return sqlite3.connect(target)
+    import psycopg
+
+    return psycopg.connect(target.replace("+psycopg", ""))
 
 
 def copied(path: Path, target: Path) -> Path:

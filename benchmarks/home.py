@@ -26,7 +26,10 @@ of each round's percentile; within a round the kinds of read follow one another,
                    viewer follows much of what is posted (`followed_share`), slower and slower below that
     ratio          sql_home_p50_us / home_p50_us of the same round, median
 
+With `--backend redis` the same pages come over PostgreSQL and Redis (`_home_redis.py`), both started for it.
+
     python benchmarks/home.py --backend embedded --quick --json
+    python benchmarks/home.py --backend redis --quick --json
 """
 
 import gc
@@ -45,6 +48,7 @@ import attrs
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from anywhere
 
+from benchmarks import _home_redis
 from benchmarks._common import Report, emit, machine, median_of, options, percentile, rounded, timed
 from benchmarks._home_world import (
     FULL,
@@ -90,22 +94,27 @@ ORDER BY post.position DESC LIMIT 20) page
 
 def main() -> None:
     parser = options(__doc__, rounds=5)
-    parser.add_argument("--backend", choices=["embedded"], default="embedded", help="SQLite file and memory")
+    parser.add_argument("--backend", choices=["embedded", "redis"], default="embedded")
     args = parser.parse_args()
     sizes = SMOKE if args.smoke else QUICK if args.quick else FULL
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         report = {"benchmark": "home", "backend": args.backend, "quick": args.quick, "rounds": args.rounds}
-        report |= rounded(measure(stack, folder, sizes, args.rounds))
+        if args.backend == "redis":
+            report |= rounded(_home_redis.measure(stack, sizes, args.rounds))
+            rows = _home_redis.table(report)
+        else:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            report |= rounded(measure(stack, folder, sizes, args.rounds))
+            rows = table(report)
     report["machine"] = machine()
-    emit(report, table(report), as_json=args.json)
+    emit(report, rows, as_json=args.json)
 
 
 def measure(stack: ExitStack, folder: Path, sizes: Sizes, rounds: int) -> Report:
     started = time.perf_counter()
     rng = random.Random(7)
     pushed = build(stack, folder / "pushed.db", sizes, rng)
-    sql = stack.enter_context(closing(sqlite3.connect(copied(pushed.path, folder / "sql.db"))))
+    sql = stack.enter_context(closing(sqlite3.connect(copied(folder / "pushed.db", folder / "sql.db"))))
     sql.execute("ANALYZE")
     pulled = with_pulled_authors(stack, pushed, folder / "pulled.db", sizes, rng)
     full = check_inboxes(pushed)
@@ -238,37 +247,7 @@ def fresh_reads(stage: Stage, count: int, rng: random.Random) -> list[float]:
     return times
 
 
-def verify_items(world: World, viewer: str, page: Page[str], expected: list[int]) -> None:
-    verify(viewer, [item.post.id for item in page], expected)
-    for item in page:
-        counts, own = world.doings_of(viewer, item.post.id)
-        # Answers are counted as well, and are published until the end.
-        if attrs.evolve(item.counts, replies=0) != counts or item.viewer != own:
-            sys.exit(
-                f"{viewer} was told {item.counts}, {item.viewer}\nand should have been told {counts}, {own}"
-            )
-
-
-def verify(viewer: str, served: list[int], expected: list[int]) -> None:
-    if served != expected:
-        sys.exit(f"{viewer} was served {served}\nand should have been served {expected}")
-
-
 # The figures
-
-
-def figures(times: dict[str, list[list[float]]], names: Sequence[str]) -> Report:
-    found: Report = {}
-    for name in names:
-        found[f"{name}_p50_us"] = median_of(times[name], 0.5)
-        found[f"{name}_p99_us"] = median_of(times[name], 0.99)
-    return found
-
-
-def ratio(slower: list[list[float]], quicker: list[list[float]]) -> float:
-    """How many times longer the median of the one takes, round by round, and of these the median."""
-    pairs = zip(slower, quicker, strict=True)
-    return statistics.median(percentile(a, 0.5) / percentile(b, 0.5) for a, b in pairs)
 
 
 def table(report: Report) -> dict[str, str]:
