@@ -23,10 +23,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
-import attrs
 import redis
 
-from benchmarks._common import Report, Rounds, figures, median_of, ratio, timed
+from benchmarks._common import Report, figures, ratio, timed
 from benchmarks._home_world import (
     PAGE,
     Sizes,
@@ -63,7 +62,9 @@ def measure(stack: ExitStack, sizes: Sizes, rounds: int) -> Report:
         sys.exit(f"this benchmark needs its servers: {error}")
     client = stack.enter_context(redis.Redis.from_url(url))
     stage = build(stack, database, url, sizes, rng)
-    pullers = with_pulled(stage, [min(one, sizes.authors // 40) if sizes.authors < 5000 else one for one in PULLED], rng)
+    pullers = with_pulled(
+        stage, [min(one, sizes.authors // 40) if sizes.authors < 5000 else one for one in PULLED], rng
+    )
     full = check_inboxes(stage)
     setup_s = time.perf_counter() - started
 
@@ -101,9 +102,7 @@ def build(stack: ExitStack, database: str, url: str, sizes: Sizes, rng: random.R
 
 def opened(stack: ExitStack, database: str, url: str, sizes: Sizes) -> Feed[str]:
     settings = Settings(inbox_entries=sizes.inbox_entries)
-    feed: Feed[str] = connect(
-        database, redis=url, policy=Hybrid(pull_above=PULL_ABOVE), settings=settings
-    )
+    feed: Feed[str] = connect(database, redis=url, policy=Hybrid(pull_above=PULL_ABOVE), settings=settings)
     return stack.enter_context(feed)
 
 
@@ -113,18 +112,25 @@ def with_pulled(stage: Stage, counts: Sequence[int], rng: random.Random) -> dict
     stars = [f"star{nth}" for nth in range(max(counts))]
     readers = {of: [f"pull{of}_{nth}" for nth in range(READERS)] for of in PULLED}
     now_ms = int(time.time() * 1000)
-    for (of, names), count in zip(readers.items(), counts, strict=True):
+    for names, count in zip(readers.values(), counts, strict=True):
         for name in names:
             model = rng.choice(world.viewers)
             world.follows[name] = {*world.follows[model], *stars[:count]}
-    known = sorted({one for names in readers.values() for name in names for one in world.follows[name]} - set(stars))
+    known = sorted(
+        {one for names in readers.values() for name in names for one in world.follows[name]} - set(stars)
+    )
     found = {name: user_id(feed, name) for name in known}
     with planting(stage.target) as planter:
         ids = planter.users([*stars, *itertools.chain(*readers.values())], now_ms - 10**9 - 10**8)
         found |= ids
         for star in stars:
             planter.counts(ids[star], Count.FOLLOWERS.value, 2 * PULL_ABOVE)
-        pairs = [(found[name], found[one]) for names in readers.values() for name in names for one in sorted(world.follows[name])]
+        pairs = [
+            (found[name], found[one])
+            for names in readers.values()
+            for name in names
+            for one in sorted(world.follows[name])
+        ]
         planter.follows(pairs, now_ms - 10**9, told=False)
         posts = [
             (star, Planted(ids[star], text(rng), Audience.PUBLIC, now_ms - 5 * 10**8 + 1000 * nth))
@@ -250,7 +256,9 @@ def table(report: Report) -> dict[str, str]:
         "PING": line("ping"),
         "first page": line("home", f"{report['ratio_to_ping']} x PING"),
         **{
-            f"{count} pulled besides": line(f"pull{count}", f"{report[f'pull{count}_ratio']} x the first page")
+            f"{count} pulled besides": line(
+                f"pull{count}", f"{report[f'pull{count}_ratio']} x the first page"
+            )
             for count in PULLED
         },
         "page 10": line("page_10"),

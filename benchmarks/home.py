@@ -35,7 +35,6 @@ With `--backend redis` the same pages come over PostgreSQL and Redis (`_home_red
 import gc
 import random
 import sqlite3
-import statistics
 import sys
 import tempfile
 import time
@@ -44,12 +43,21 @@ from contextlib import ExitStack, closing
 from itertools import cycle, islice
 from pathlib import Path
 
-import attrs
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from anywhere
 
 from benchmarks import _home_redis
-from benchmarks._common import Report, emit, machine, median_of, options, percentile, rounded, timed
+from benchmarks._common import (
+    Report,
+    emit,
+    figures,
+    machine,
+    median_of,
+    options,
+    percentile,
+    ratio,
+    rounded,
+    timed,
+)
 from benchmarks._home_world import (
     FULL,
     PAGE,
@@ -57,13 +65,14 @@ from benchmarks._home_world import (
     SMOKE,
     Sizes,
     Stage,
-    World,
     Written,
     build,
     check_inboxes,
     followed_share,
     text,
     user_id,
+    verify,
+    verify_items,
     with_pulled_authors,
 )
 from benchmarks._planting import copied, plan_of

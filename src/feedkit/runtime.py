@@ -11,6 +11,7 @@ import attrs
 from feedkit.cursor import CursorCodec, CursorKey
 from feedkit.errors import FeedkitError, SchemaMissing
 from feedkit.fanout.delivery import Delivery
+from feedkit.fanout.near import NearOutboxes
 from feedkit.fanout.pairs import Pairs
 from feedkit.fanout.policy import CostBased
 from feedkit.fanout.rebuild import Timelines
@@ -47,7 +48,7 @@ from feedkit.reading.profile import Profile
 from feedkit.reading.suggestions import Suggestions
 from feedkit.reading.tag import Tag
 from feedkit.reading.thread import Thread
-from feedkit.storage.base import TimelineMarks, TimelineStore, Tx
+from feedkit.storage.base import Answer, TimelineMarks, TimelineStore, Tx
 from feedkit.storage.buses import MEMORY_BUS, bus_of, is_in_redis
 from feedkit.storage.directory import KEY_TYPES, Directory
 from feedkit.storage.doings import Doings
@@ -170,6 +171,17 @@ class Runtime(Generic[Key]):
             number = self.tail.catch_up()  # what the worker itself has added
             self._worked_up_to = number if done else self._worked_up_to
         return number
+
+    def expected(self) -> int | None:
+        """Where the log ends, if it does where it did at the last look; None where there may be something to do."""
+        number = self.tail.expected()
+        if number is None or self.others_work or self._thread is not None:
+            return number
+        return number if number == self._worked_up_to and not self.schedule.is_due() else None
+
+    def ask(self, number: int) -> Answer:
+        """Ask whether nothing above that number was committed, and go on."""
+        return self.tail.ask(number)
 
     def wipe(self) -> None:
         """Forget everything that can be had from truth."""
@@ -310,9 +322,9 @@ class Runtime(Generic[Key]):
         self.delivery = Delivery(*timelines, clock=clock, metrics=self.metrics, share_above=share_above)
         # Delivery first: an author leaves the pulled list of this process only after the backfill.
         recent = Recent()
-        timelines_first: LocalConsumer = self.delivery if self.marks is None else recent
-        local: list[LocalConsumer] = [timelines_first, self.readthrough, self.schedule]
-        self.tail = Tail(truth, local, settings.log_batch)
+        self.near = None if self.marks is None else NearOutboxes(self._own_outboxes())
+        first: list[LocalConsumer] = [self.delivery] if self.near is None else [recent, self.near]
+        self.tail = Tail(truth, [*first, self.readthrough, self.schedule], settings.log_batch)
         self.sharing: Shared | None = None
         self.chunks: ChunkWork | None = None
         if self.marks is not None:
@@ -341,7 +353,11 @@ class Runtime(Generic[Key]):
             ttl_ms=settings.inbox_ttl_s * 1000,
             clock=self._wiring.clock,
         )
-        self.outboxes = MemoryTimelines(
+        self.outboxes = self._own_outboxes()
+
+    def _own_outboxes(self) -> MemoryTimelines:
+        settings = self.settings
+        return MemoryTimelines(
             capacity=settings.outbox_entries,
             tail=settings.inbox_tail,
             maximum=settings.outboxes_max,
@@ -358,6 +374,7 @@ class Runtime(Generic[Key]):
             settings,
             pairs=self.pairs,
             shared=self.sharing,
+            near=self.near,
             metrics=self.metrics,
         )
         hydrator = Hydrator(self.readthrough, clock)

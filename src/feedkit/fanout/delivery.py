@@ -109,12 +109,12 @@ class Delivery:
             yield self._among(author_id, holders[start : start + self._chunk])
 
     def _publish(self, published: Sequence[Event]) -> list[Large]:
-        by_author = _by_author(published)
+        by_author = of_each_author(published)
         for author_id, entries in by_author.items():
             self._outboxes.deliver(single(author_id), entries)
         pushed = [e for e in published if e.route is Route.PUSH and delivered_to_followers(e.audience)]
         if len(pushed) < len(published):
-            by_author = _by_author(pushed)
+            by_author = of_each_author(pushed)
         if self._pairs is not None:
             for event in pushed:
                 self._pairs.posted(event.actor_id, event.at_ms)
@@ -148,7 +148,7 @@ class Delivery:
 
     def _purge(self, deleted: Sequence[Event]) -> list[Large]:
         gone = self._gone(deleted)
-        by_author, large = _by_author(gone), []
+        by_author, large = of_each_author(gone), []
         for author_id, entries in by_author.items():
             self._outboxes.remove(single(author_id), entries.positions[::-1])
         for author_id, followers in self._audiences(list(by_author)):
@@ -248,7 +248,8 @@ def brings_a_post(event: Event) -> bool:
     return event.kind is EventKind.POST_PUBLISHED
 
 
-def _by_author(events: Iterable[Event]) -> dict[int, Entries]:
+def of_each_author(events: Iterable[Event]) -> dict[int, Entries]:
+    """The entries of what events are about, by author."""
     rows: dict[int, list[tuple[int, int]]] = defaultdict(list)
     for event in events:
         rows[event.actor_id].append((event.position, event.actor_id))

@@ -7,6 +7,7 @@ import numpy as np
 from attrs import evolve
 
 from feedkit.errors import OutOfReach
+from feedkit.fanout.near import NearOutboxes
 from feedkit.fanout.pairs import Pairs
 from feedkit.fanout.recent import Recent
 from feedkit.ids import MAX_ID
@@ -56,13 +57,14 @@ class Timelines:
         *,
         pairs: Pairs | None = None,
         shared: Sharing | None = None,
+        near: NearOutboxes | None = None,
         metrics: Metrics | None = None,
     ) -> None:
         self._truth, self._inboxes, self._outboxes, self._pairs = truth, inboxes, outboxes, pairs
         self._inbox_entries, self._outbox_entries = settings.inbox_entries, settings.outbox_entries
         self._metrics = metrics
         self._flights = Flights()
-        self._shared = shared
+        self._shared, self._near = shared, near
 
     def note_read(self, reader_id: int) -> None:
         """Somebody is about to be shown a page; policies that choose by pairs go by this."""
@@ -86,16 +88,26 @@ class Timelines:
         except OutOfReach:
             return self._from_truth(reader_id)
 
+    @property
+    def are_shared(self) -> bool:
+        """Whether other processes may have delivered what this one has not heard of."""
+        return self._shared is not None
+
     def outboxes(self, author_ids: Sequence[int]) -> list[Timeline]:
         """The outboxes of authors, in any order."""
+        if self._near is not None:
+            return self._near.get(author_ids, self._outboxes_of)
+        return list(self._outboxes_of(author_ids).values())
+
+    def _outboxes_of(self, author_ids: Sequence[int]) -> dict[int, Timeline]:
         goal = self._goal()
         try:
-            held = list(zip(author_ids, self._read(self._outboxes, author_ids, goal), strict=True))
-            missing = [author_id for author_id, timeline in held if timeline is None]
-            behind = [author_id for author_id, timeline in held if timeline and timeline.complete_to < goal]
-            complete = [timeline for _, timeline in held if timeline and timeline.complete_to >= goal]
+            held = dict(zip(author_ids, self._read(self._outboxes, author_ids, goal), strict=True))
+            complete = {one: found for one, found in held.items() if found and found.complete_to >= goal}
+            missing = [one for one, found in held.items() if found is None]
+            behind = [one for one, found in held.items() if found and one not in complete]
             return (
-                complete + self._in_steps(missing, self._build_outboxes) + self._outboxes_from_truth(behind)
+                complete | self._in_steps(missing, self._build_outboxes) | self._outboxes_from_truth(behind)
             )
         except OutOfReach:
             return self._outboxes_from_truth(author_ids)
@@ -121,19 +133,19 @@ class Timelines:
         found = self._truth.read(lambda tx: self._delivered(tx, reader_id))
         return evolve(self._timeline(found, self._inbox_entries), degraded=True)
 
-    def _outboxes_from_truth(self, author_ids: Sequence[int]) -> list[Timeline]:
+    def _outboxes_from_truth(self, author_ids: Sequence[int]) -> dict[int, Timeline]:
         built = self._in_steps(author_ids, self._newest_of)
-        return [evolve(timeline, degraded=True) for timeline in built]
+        return {one: evolve(timeline, degraded=True) for one, timeline in built.items()}
 
     def _in_steps(
         self, author_ids: Sequence[int], build: Callable[[Sequence[int]], list[Timeline]]
-    ) -> list[Timeline]:
+    ) -> dict[int, Timeline]:
         step = max(1, _ROWS_AT_ONCE // self._outbox_entries)
-        return [
-            timeline
-            for start in range(0, len(author_ids), step)
-            for timeline in build(author_ids[start : start + step])
-        ]
+        built: dict[int, Timeline] = {}
+        for start in range(0, len(author_ids), step):
+            some = author_ids[start : start + step]
+            built.update(zip(some, build(some), strict=True))
+        return built
 
     def _build_inbox(self, reader_id: int) -> Timeline:
         token = self._inboxes.begin(reader_id)

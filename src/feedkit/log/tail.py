@@ -3,15 +3,30 @@
 import logging
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from feedkit.errors import FeedkitError
 from feedkit.log.consumers import LocalConsumer
 from feedkit.model import Event, EventKind
-from feedkit.storage.base import Truth
+from feedkit.storage.base import Answer, Truth
 
 _NOT_NUMBERED = 1 << 63
 
 logger = logging.getLogger(__name__)
+
+
+class _Look(AbstractContextManager["_Look"]):
+    """An answer that takes a look, where truth cannot be asked and left to itself."""
+
+    def __init__(self, tail: "Tail", number: int) -> None:
+        self._tail, self._number = tail, number
+
+    def nothing_newer(self) -> bool:
+        """See `Answer`."""
+        return self._tail.catch_up() == self._number
+
+    def __exit__(self, *_: object) -> None:
+        pass
 
 
 class Tail:
@@ -32,6 +47,7 @@ class Tail:
         )
         self._version: int | None = None
         self._early = False  # events were applied that could not be numbered
+        self._quiet = False  # the last look found nothing
         self.applied = 0
 
     def catch_up(self) -> int:
@@ -49,6 +65,17 @@ class Tail:
                 self._apply_new()
             self._version = version  # as it was before we looked: a later commit differs from it
             return self._number
+
+    def expected(self) -> int | None:
+        """Where the log ends if nothing was committed since the last look, which found nothing.
+
+        None where more can be learned by looking than by asking.
+        """
+        return self._number if self._quiet and self._truth.asks else None
+
+    def ask(self, number: int) -> Answer:
+        """Ask whether nothing above that number was committed, and go on."""
+        return self._truth.ask(number) or _Look(self, number)
 
     @property
     def number(self) -> int:
@@ -80,7 +107,9 @@ class Tail:
                 consumer.clear()
 
     def _apply_new(self) -> None:
+        self._quiet = True
         while events := self._fetch(self._number or 0):
+            self._quiet = False
             numbered = [event.number for event in events if event.number]
             if self._is_out_of_reach(events):
                 logger.warning("log events are out of reach; dropping what this process holds")

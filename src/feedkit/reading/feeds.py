@@ -1,6 +1,6 @@
 """What every feed read has in common: apply the log, open the source, fill a page, sign its cursors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from functools import partial
 from time import perf_counter
 from typing import Any, Generic, Protocol
@@ -16,7 +16,7 @@ from feedkit.reading.hydrate import Hydrator
 from feedkit.reading.pages import FIRST_PAGE, MODE_TIME, Filled, Hydrate, fill
 from feedkit.reading.sources import OldestFirst, Source, Timelined, turned
 from feedkit.settings import Settings
-from feedkit.storage.base import Truth
+from feedkit.storage.base import Answer, Truth
 from feedkit.visibility import Relations, Surface
 
 
@@ -49,6 +49,12 @@ class AppliedLog(Protocol):
 
     def catch_up(self) -> int:
         """Apply everything committed before this call; the number of the last event."""
+
+    def expected(self) -> int | None:
+        """Where the log ends, if it does where it did at the last look; None where one has to look."""
+
+    def ask(self, number: int) -> Answer:
+        """Ask whether nothing above that number was committed, and go on."""
 
     def is_at(self, number: int) -> bool:
         """Whether nothing above that number has been applied here, not even in part."""
@@ -87,10 +93,7 @@ class FeedReader(Generic[Key]):
     def _read(
         self, name: str, viewer_tag: int, cursor: object, limit: int, open_feed: Callable[[], Opened]
     ) -> dict[str, Any]:
-        at = self._begun(self._decode(cursor, viewer_tag, name))
-        times_read = self.truth.times_read()
-        opened = open_feed()
-        filled = self._fill(opened, at, limit, times_read)
+        at, opened, filled = self._page(self._decode(cursor, viewer_tag, name), limit, open_feed)
         follows, newer = filled.next_cursor(at), filled.newer_cursor(at, oldest_first=opened.oldest_first)
         return {
             "items": filled.items,
@@ -108,36 +111,66 @@ class FeedReader(Generic[Key]):
         at = self._decode(cursor, viewer_tag, name)
         if cursor is None or at.before != MAX_ID:
             raise InvalidCursor
-        at, times_read = self._begun(at), self.truth.times_read()
-        return len(self._fill(open_feed(), at, at_most, times_read).items)
+        return len(self._page(at, at_most, open_feed)[2].items)
 
-    def _begun(self, at: Cursor) -> Cursor:
-        """A walk that begins now, if it has not begun before, with the log applied."""
-        number = self.log.catch_up()
-        return at if at.mark else Cursor(at.mode, at.before, at.until, at.since, mark=number)
+    def _page(
+        self, at: Cursor, limit: int, open_feed: Callable[[], Opened]
+    ) -> tuple[Cursor, Opened, Filled[Key]]:
+        """A page without what was committed while it was being read: the next poll brings that, once."""
+        return self._unchanged(at, limit, open_feed) or self._applied(at, limit, open_feed)
 
-    def _fill(self, opened: Opened, at: Cursor, limit: int, times_read: int) -> Filled[Key]:
-        """A page without what was committed while it was being read: the next poll brings that, once.
+    def _unchanged(
+        self, at: Cursor, limit: int, open_feed: Callable[[], Opened]
+    ) -> tuple[Cursor, Opened, Filled[Key]] | None:
+        """A page as it is if nothing was committed of late; truth says whether that is so while it is made.
 
-        `times_read`: how often truth had been asked before the feed was opened.
+        It is asked once the feed was opened: so nothing that truth does not know of is in there either. None where
+        something was committed, or where one has to look anyway.
         """
+        number = self.log.expected()
+        if number is None:
+            return None
+        at, opened = _begun(at, number), open_feed()
+        with self.log.ask(number) as answer:
+            times_read = self.truth.times_read()
+            filled = self._fill(opened, at, limit)
+            if not answer.nothing_newer() or not self.log.is_at(number):
+                return None
+        if self.truth.times_read() != times_read or number != at.mark:
+            filled = self._without_new(opened, at, limit, filled)
+        return at, opened, filled
+
+    def _applied(
+        self, at: Cursor, limit: int, open_feed: Callable[[], Opened]
+    ) -> tuple[Cursor, Opened, Filled[Key]]:
+        """The same, after the log was applied."""
+        at, times_read = _begun(at, self.log.catch_up()), self.truth.times_read()
+        opened = open_feed()
+        filled = self._fill(opened, at, limit)
+        unread = self.truth.times_read() == times_read and not opened.is_shared
+        if not unread or not self.log.is_at(
+            at.mark
+        ):  # else all of it was in memory, and nothing newer is there
+            filled = self._without_new(opened, at, limit, filled)
+        return at, opened, filled
+
+    def _fill(self, opened: Opened, at: Cursor, limit: int, left_out: Set[int] = frozenset()) -> Filled[Key]:
         hydrate: Hydrate[Key] = partial(
             self.hydrator.at_positions, relations=opened.relations, surface=opened.surface
         )
         if opened.oldest_first:
             hydrate = _turned(hydrate)
         source = opened.source.newer_than(at.since, at.mark) if at.until else opened.source
+        return fill(source, hydrate, at, limit, self.settings.max_scan, left_out)
+
+    def _without_new(self, opened: Opened, at: Cursor, limit: int, filled: Filled[Key]) -> Filled[Key]:
         left_out: set[int] = set()
-        filled = fill(source, hydrate, at, limit, self.settings.max_scan, left_out)
-        unread = self.truth.times_read() == times_read and not opened.is_shared
-        if unread and self.log.is_at(at.mark):
-            return filled  # all of it was in memory, and nothing newer is there
         for _ in range(_REFILLS):
             too_new = self._too_new(opened.source, filled, at)
             if too_new <= left_out:
                 break
             left_out |= too_new
-            filled = fill(source, hydrate, at, limit, self.settings.max_scan, left_out)
+            filled = self._fill(opened, at, limit, left_out)
         return filled
 
     def _too_new(self, source: Source, filled: Filled[Key], at: Cursor) -> set[int]:
@@ -158,6 +191,11 @@ class FeedReader(Generic[Key]):
         if at.mode != MODE_TIME:
             raise InvalidCursor
         return at
+
+
+def _begun(at: Cursor, number: int) -> Cursor:
+    """A walk that begins now, if it has not begun before, with the log applied up to this number."""
+    return at if at.mark else Cursor(at.mode, at.before, at.until, at.since, mark=number)
 
 
 def _turned(hydrate: Hydrate[Key]) -> Hydrate[Key]:

@@ -58,7 +58,14 @@ class Home(Generic[Key]):
         if merged_in and self._metrics is not None:
             self._metrics.count(MERGES, len(merged_in))
         outboxes = self._timelines.outboxes(list({viewer_id, *merged_in}))
-        source = Timelined(self._truth, viewer_id, viewer.home_authors, outboxes, inbox)
+        source = Timelined(
+            self._truth,
+            viewer_id,
+            viewer.home_authors,
+            outboxes,
+            inbox,
+            is_shared=self._timelines.are_shared,
+        )
         return Opened(source, viewer.relations, Surface.HOME)
 
     def _read(self, viewer_id: int | None) -> Opened:

@@ -45,7 +45,9 @@ class ListFeed(Generic[Key]):
             len(shown) <= _OUTBOXES_MAX
         )  # to hold those of all members of a long list would push out all others
         outboxes = self._timelines.outboxes(shown.tolist()) if few else [FROM_TRUTH]
-        return Opened(Timelined(self._truth, viewer_id, shown, outboxes), relations, Surface.LIST)
+        shared = self._timelines.are_shared
+        source = Timelined(self._truth, viewer_id, shown, outboxes, is_shared=shared)
+        return Opened(source, relations, Surface.LIST)
 
     def _members(self, tx: Tx, viewer_id: int, list_id: int) -> Ids:
         found = self._truth.lists.get(tx, viewer_id, list_id)

@@ -110,6 +110,8 @@ class Timelined:
     outboxes: Sequence[Timeline] = ()
     inbox: Timeline | None = None
     late: tuple[int, int] | None = None
+    is_shared: bool = False
+    """Whether other processes may have delivered what this one has not heard of."""
 
     def window(self, before: int, until: int, limit: int) -> list[int]:
         """See `Source`."""
@@ -132,11 +134,6 @@ class Timelined:
     def degraded(self) -> bool:
         """Whether something had to be made from truth, since what is held was out of reach or behind."""
         return any(timeline.degraded for timeline in self._timelines())
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether other processes may have delivered what this one has not heard of."""
-        return any(timeline.complete_to != MAX_ID for timeline in self._timelines())
 
     def _timelines(self) -> Sequence[Timeline]:
         return self.outboxes if self.inbox is None else [self.inbox, *self.outboxes]

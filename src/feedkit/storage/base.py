@@ -66,6 +66,13 @@ class AuthorLoad:
     resumed: bool = False
 
 
+class Answer(AbstractContextManager["Answer"], Protocol):
+    """What truth will say; to be heard before the `with` block ends, or given up."""
+
+    def nothing_newer(self) -> bool:
+        """Whether no event above the number had been committed when truth was asked; False if nobody can tell."""
+
+
 class Truth(Protocol):
     """The durable side. One instance belongs to one process.
 
@@ -137,6 +144,13 @@ class Truth(Protocol):
 
     def version(self) -> int | None:
         """A number that changes whenever something has been committed; None where that is not cheap to know."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether `ask` is worth while."""
+
+    def ask(self, number: int) -> Answer | None:
+        """Ask whether the log ends at that number, and go on; None where that cannot be asked, or not now."""
 
     def close(self) -> None:
         """Close what this object opened, and nothing that the host handed in."""

@@ -11,6 +11,7 @@ from feedkit.model import Event, EventKind
 from feedkit.settings import Settings
 from feedkit.storage import base, bulk, chunks, engaging, letters, lives, relating, selections
 from feedkit.storage.exporting import ExportStore
+from feedkit.storage.sql.asking import asking_of
 from feedkit.storage.sql.bulk import SqlBulk
 from feedkit.storage.sql.chunks import SqlChunks
 from feedkit.storage.sql.comments import SqlComments
@@ -80,10 +81,12 @@ class SqlTruth:
         self.waking = Waking(self._database, namespace)
         self._joining = Joining(self._database.engine.dialect, self._database.dialect, self._tables.meta)
         self._install_id: str | None = None
+        self._asking = asking_of(self._database.engine, self._tables)
         self._run_on(self._database)
         self.one_writer = self.embedded
 
     def _run_on(self, database: Database | Inside) -> None:
+        self._reached = database
         self._schema = Schema(self._tables, database)
         self.drop = self._schema.drop
         self.read = database.read
@@ -91,19 +94,14 @@ class SqlTruth:
         self.write = database.write
         self.try_write = database.try_write
         self.version = database.version
-        self._close = database.close
         self.before_fork = database.before_fork
         self.after_fork = database.after_fork
-        self.forget = database.forget
-
-    def close(self) -> None:
-        self.waking.close()
-        self._close()
 
     def inside(self, connection: object, *, alone: bool) -> "SqlTruth":
         """The same truth as a transaction of the host's sees it; see `Inside`."""
         truth = copy.copy(self)
         truth._run_on(Inside(self._database, self._joining, connection, alone=alone))
+        truth._asking = None  # nobody else sees what it sees
         truth.one_writer = self.embedded or alone  # then nothing is done on a second connection
         return truth
 
@@ -111,6 +109,28 @@ class SqlTruth:
     def embedded(self) -> bool:
         """Whether this is SQLite, where the schema is made without being asked for."""
         return self._database.dialect.name == "sqlite"
+
+    @property
+    def asks(self) -> bool:
+        """See `Truth`."""
+        return self._asking is not None
+
+    def ask(self, number: int) -> base.Answer | None:
+        """See `Truth`."""
+        return None if self._asking is None else self._asking.ask(number)
+
+    def close(self) -> None:
+        """Close what was opened here."""
+        self.waking.close()
+        if self._asking is not None:
+            self._asking.close()
+        self._reached.close()
+
+    def forget(self) -> None:
+        """After a fork, in the child: leave the parent's connections alone and start with none."""
+        if self._asking is not None:
+            self._asking.forget()
+        self._reached.forget()
 
     def join(self, connection: Any, work: Callable[[Tx], T]) -> T:
         if self._install_id is None:
