@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import redis
 
@@ -182,7 +183,7 @@ def _page_of(stage: Stage, viewer: str, number: int) -> tuple[str | None, list[i
     return cursor, list(ids)
 
 
-def usual_pages(stage: Stage, client: "redis.Redis") -> Read:
+def usual_pages(stage: Stage, client: Any) -> Read:
     """A sorted set for each viewer, posts and authors as JSON, made for this."""
     for viewer in stage.world.viewers:
         page = stage.feed.home(viewer, limit=PAGE)

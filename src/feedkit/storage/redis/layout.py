@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from feedkit.idset import Ids
 from feedkit.storage.base import Timeline
-from feedkit.storage.entries import ENTRY_BYTES, Entries, cut, pack
+from feedkit.storage.entries import EMPTY, ENTRY_BYTES, Entries, cut, pack
 
 _VERSION = 1
 _HEADER = struct.Struct(">2sBc8s8sq4x")
@@ -95,8 +95,13 @@ def notes(positions: Ids, kind: int) -> bytes:
 def timeline_of(block: bytes, tail: bytes, floor: int) -> Timeline:
     """What a list holds: the last word on every position counts, and floors only rise."""
     entries = _table(memoryview(block)[HEADER_BYTES:])
-    table = np.concatenate([entries[::-1], _table(tail)]).astype(np.int64)
-    positions, authors = table[:, 0], table[:, 1]
+    newest_first = np.concatenate([_table(tail)[::-1], entries]) if tail else entries
+    positions, authors = np.array(newest_first.T, dtype=np.int64, order="C")
+    if not len(positions):
+        return Timeline(EMPTY, floor)
+    if authors.min() > 0 and positions[-1] > 0 and (positions[1:] < positions[:-1]).all():
+        return Timeline(Entries(positions, authors), floor)  # as it mostly is: without notes, and each newer
+    positions, authors = positions[::-1], authors[::-1]
     if (authors == FLOOR_NOTE).any():
         floor = max(floor, int(positions[authors == FLOOR_NOTE].max()))
         kept = authors != FLOOR_NOTE

@@ -60,3 +60,52 @@ class TruthContract(TruthSuite):
         assert truth.times_read() == before
         read(truth, truth.users.get_many, [1])
         assert truth.times_read() == before + 1
+
+    def test_whether_the_log_has_grown_is_heard_later(self, truth: Truth) -> None:
+        number = grown(truth)
+        assert hears_of_nothing(truth, number)
+        append(truth, event(2))
+        assert not truth.asks or not hears_of_nothing(truth, number), (
+            "it is committed, though it has no number"
+        )
+        newest = grown(truth)
+        assert hears_of_nothing(truth, newest)
+        assert not truth.asks or not hears_of_nothing(truth, number)
+        assert not truth.asks or not hears_of_nothing(truth, newest + 1), "the log is not what it was"
+
+    def test_what_is_not_committed_is_not_heard_of(self, truth: Truth) -> None:
+        number = grown(truth)
+
+        def work(tx: Tx) -> None:
+            truth.events.append(tx, event(2))
+            assert hears_of_nothing(truth, number)
+
+        if truth.asks:
+            truth.write(work)
+
+    def test_one_asks_at_a_time_and_may_give_up(self, truth: Truth) -> None:
+        number = grown(truth)
+        first = truth.ask(number)
+        assert (first is not None) == truth.asks
+        if first is None:
+            return
+        with first:
+            assert truth.ask(number) is None
+        assert hears_of_nothing(truth, number), "nobody has listened, and nobody hears what was for them"
+
+
+def grown(truth: Truth) -> int:
+    """The number of a new event."""
+    append(truth, event(1))
+    write(truth, truth.events.number_new)
+    return read(truth, truth.events.last_number)
+
+
+def hears_of_nothing(truth: Truth, number: int) -> bool:
+    """What is heard when truth is asked whether the log ends at that number; True also where it cannot be asked."""
+    if not truth.asks:
+        return True
+    asked = truth.ask(number)
+    assert asked is not None
+    with asked as answer:
+        return answer.nothing_newer()
