@@ -18,7 +18,6 @@ import gc
 import itertools
 import json
 import random
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -39,10 +38,9 @@ from benchmarks._home_world import (
     verify_items,
 )
 from benchmarks._planting import Planted, planting
+from benchmarks._servers import database_and_redis
 from feedkit import Audience, Feed, Hybrid, Settings, connect
 from feedkit.model import Count
-from tests.redis_servers import run_redis
-from tests.servers import ServerUnavailable, fresh_database, run_postgres
 
 PULLED = (20, 200, 2000)
 READERS = 3  # for each of these
@@ -56,11 +54,7 @@ Read = Callable[[list[float]], None]
 def measure(stack: ExitStack, sizes: Sizes, rounds: int) -> Report:
     started = time.perf_counter()
     rng = random.Random(7)
-    try:
-        database = stack.enter_context(fresh_database(stack.enter_context(run_postgres())))
-        url = stack.enter_context(run_redis())
-    except ServerUnavailable as error:
-        sys.exit(f"this benchmark needs its servers: {error}")
+    database, url = database_and_redis(stack)
     client = stack.enter_context(redis.Redis.from_url(url))
     stage = build(stack, database, url, sizes, rng)
     pullers = with_pulled(

@@ -80,18 +80,26 @@ class Packed:
         self.place = place
         self.marks: RedisMarks
         self.marks, self.inboxes, _ = shared_timelines(lambda: place, SETTINGS)
-        self.marks.advance(0, 1, lambda: 1)
+
+    @classmethod
+    def alone(cls, place: Place) -> "Packed":
+        """In a Redis that nothing else is in."""
+        packed = cls(place)
+        packed.marks.advance(0, 1, lambda: 1)
+        return packed
 
     def plant(self, owners: Ids, count: int) -> None:
-        """Whole inboxes of so many entries, all alike."""
+        """Whole inboxes of so many entries, all alike, in buckets that have marks."""
         block = sealed(Timeline(of_rows([(nth + 1, AUTHOR) for nth in range(count)]), 0), CAPACITY)
         before, after = block.around_epoch()
         keys, wire = self.place.keys("i"), self.place.wire
-        (mark,) = wire.values(np.zeros(1, dtype=np.int64), Alike([b"GET"], _row(keys.mark(0)), []))
-        for some in _chunks(owners):
-            buckets = keys.buckets_of(some)
-            pushes = Alike([b"RPUSH"], keys.rows(some, buckets), [before + mark[:8] + after])
-            wire.numbers(buckets, pushes)
+        of_owners = keys.buckets_of(owners)
+        for bucket in np.unique(of_owners).tolist():
+            (mark,) = wire.values(np.array([bucket]), Alike([b"GET"], _row(keys.mark(bucket)), []))
+            for some in _chunks(owners[of_owners == bucket]):
+                buckets = np.full(len(some), bucket)
+                pushes = Alike([b"RPUSH"], keys.rows(some, buckets), [before + mark[:8] + after])
+                wire.numbers(buckets, pushes)
 
     def deliver(self, owners: Ids, entries: Entries) -> None:
         with self.marks.turn() as is_ours:
@@ -125,7 +133,7 @@ def served() -> Iterator[tuple[str, Any, Place]]:
 def deliveries(_url: str, client: Any, place: Place, sizes: Sizes, rounds: int) -> Report:
     """The three ways in turn, on full inboxes."""
     empty = client.info("memory")["used_memory"]
-    packed, owners = Packed(place), np.arange(FIRST, FIRST + sizes.inboxes)
+    packed, owners = Packed.alone(place), np.arange(FIRST, FIRST + sizes.inboxes)
     packed.plant(owners, CAPACITY)
     tails = with_tails(packed, owners)
     taken = client.info("memory")["used_memory"] - empty
@@ -206,7 +214,7 @@ def verify(client: Any, packed: Packed, owners: Ids, usual: Sequence[str]) -> No
 def growth(_url: str, _client: Any, place: Place, sizes: Sizes, rounds: int) -> Report:
     """The cost of one delivery to a tenth of the inboxes, drawn at random, and to all of them, in random order."""
     rng = np.random.default_rng(7)
-    packed, owners = Packed(place), np.arange(FIRST, FIRST + sizes.audience)
+    packed, owners = Packed.alone(place), np.arange(FIRST, FIRST + sizes.audience)
     packed.plant(owners, SHORT)
     tenth = sizes.audience // 10
     costs: list[float] = []
@@ -242,8 +250,7 @@ def end_to_end(url: str, _client: Any, _place: Place, sizes: Sizes, rounds: int)
         assert isinstance(runtime.inboxes, RedisTimelines)
         assert runtime._place is not None
         packed = Packed(runtime._place())
-        assert runtime.marks is not None
-        runtime.marks.advance(0, last, lambda: last)
+        packed.marks.advance(0, last, lambda: last)
         packed.plant(np.array([ids[name] for name in names], dtype=np.int64), SHORT)
         per_s = []
         for nth in range(rounds + 1):
