@@ -63,9 +63,52 @@ KEYS = {
         "bytes_per_entry",
         "cost_growth",
     },
+    "under_fire": {
+        "crowd",
+        "fire_per_s",
+        "p99_ratio",
+        "p50_ratio",
+        "ping_p99_ratio",
+        *(f"{when}_{p}_us" for when in ("peace", "fire", "peace_ping", "fire_ping") for p in ("p50", "p99")),
+    },
+    "cluster": {"per_s", "usual_per_s", "ratio", "speedup", "server_us", "share", "ceiling", "cores"},
+    "recovery": {
+        "first_page_ms",
+        "all_pages_s",
+        "rebuilt_per_s",
+        "page_p50_us",
+        "page_p99_us",
+        "warm_p50_us",
+        "second_p50_us",
+        "usual_s",
+        "ratio",
+    },
     "inboxes": {
         f"{way}_{what}" for way in ("packed", "sorted", "heap", "dict") for what in ("deliver_per_s", "bytes")
     },
+}
+HOME_OVER_REDIS = {
+    "backend",
+    "ratio_to_ping",
+    "usual_ratio_to_ping",
+    "inbox_entries",
+    "pages_verified",
+    *(f"pull{count}_ratio" for count in (20, 200, 2000)),
+    *(
+        f"{what}_{p}_us"
+        for what in (
+            "home",
+            "ping",
+            "pull20",
+            "pull200",
+            "pull2000",
+            "page_10",
+            "fresh_home",
+            "cold_home",
+            "usual",
+        )
+        for p in ("p50", "p99")
+    ),
 }
 MORE = {"home": ["--backend", "embedded"]}
 
@@ -81,6 +124,17 @@ def test_the_last_line_is_one_json_object_with_the_promised_keys(name: str, tmp_
     assert report["machine"].keys() >= {"cpu", "cpus", "python", "sqlite", "numpy", "sqlalchemy"}
     assert all(is_figure(value) for key, value in report.items() if key.endswith(("_us", "_per_s", "ratio")))
     assert not any(line.startswith("{") for line in lines[:-1])
+
+
+@pytest.mark.redis
+@pytest.mark.postgres
+def test_pages_over_redis_are_measured_beside_pings(tmp_path: Path) -> None:
+    asked = ("--quick", "--json", "--smoke", "--rounds", "1", "--backend", "redis")
+    report = json.loads(run("home", *asked, cwd=tmp_path)[-1])
+
+    assert report["backend"] == "redis"
+    assert report.keys() >= SHARED | HOME_OVER_REDIS
+    assert all(is_figure(value) for key, value in report.items() if key.endswith(("_us", "ratio", "_ping")))
 
 
 def test_graphs_may_lie_elsewhere_and_need_not_be_there(tmp_path: Path) -> None:
