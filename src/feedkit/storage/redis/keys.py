@@ -70,6 +70,8 @@ class Keys:
 
     def of(self, owner: int) -> bytes:
         """The key of one timeline."""
+        if self.buckets == 1:
+            return self._before + b"%016x" % owner
         return self._before + self._tagged(int(self.buckets_of(np.array([owner]))[0])) + b"%016x" % owner
 
     def rows(self, owners: Ids, buckets: Ids) -> Bytes2D:

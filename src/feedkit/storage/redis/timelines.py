@@ -231,22 +231,24 @@ class RedisTimelines(TimelineStore):
         ]
 
     def _look_at(self, owners: Sequence[int], *, stale: bool) -> list[_Held | None]:
-        of_owners = self._keys.buckets_of(_array(owners))
-        marked: Ids = np.unique(of_owners)
-        keys = [self._keys.of(owner) for owner in owners]
+        place = self._place()
+        keys = place.keys(self._kind)
+        of_owners: list[int] = keys.buckets_of(_array(owners)).tolist()
+        marked = sorted(set(of_owners))
+        names = [keys.of(owner) for owner in owners]
         # Marks come first, over the same connection: the lists then hold what they say.
-        marks = [command(b"GET", self._keys.mark(bucket)) for bucket in marked.tolist()]
-        lists = [command(b"LRANGE", key, b"0", b"-1") for key in keys]
+        marks = [command(b"GET", keys.mark(bucket)) for bucket in marked]
+        lists = [command(b"LRANGE", name, b"0", b"-1") for name in names]
         timed = self._ttl_ms is not None and not stale
-        left = [command(b"PTTL", key) for key in keys] if timed else []
-        buckets = np.concatenate([marked, of_owners, of_owners if left else of_owners[:0]])
-        answers = self._wire.values(buckets, Each(marks + lists + left), together=True)
-        by_bucket = dict(zip(marked.tolist(), map(mark_of, answers), strict=False))
+        left = [command(b"PTTL", name) for name in names] if timed else []
+        buckets = _array(marked + of_owners + of_owners if left else marked + of_owners)
+        answers = place.wire.values(buckets, Each(marks + lists + left), together=True)
+        by_bucket = dict(zip(marked, map(mark_of, answers), strict=False))
         found = answers[len(marks) : len(marks) + len(lists)]
         left_ms = answers[len(marks) + len(lists) :] or [0] * len(found)
         held = [
             _held(listed, ms, by_bucket[bucket])
-            for listed, ms, bucket in zip(found, left_ms, of_owners.tolist(), strict=True)
+            for listed, ms, bucket in zip(found, left_ms, of_owners, strict=True)
         ]
         return held if stale else [one and one.of_now() for one in held]
 
