@@ -18,10 +18,10 @@ CODE = $(foreach folder,src tests benchmarks examples,$(if $(shell find $(folder
 BENCHMARKS = $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak lint types bench lock clean
+.PHONY: help setup demo test soak lint types bench benchmarks lock clean
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY) ## Make .venv from the lock file, with feedkit installed in place
 
@@ -64,10 +64,13 @@ bench: setup ## Run every benchmark briefly, one JSON report each: ARGS=<more op
 		PYTHONPATH=. $(BIN)/python "$$script" --quick --json $(ARGS) || exit 1; \
 	done
 
+benchmarks: setup ## Run them all and write docs/benchmarks.md, in some minutes: ARGS=<more options>
+	PYTHONPATH=. $(BIN)/python -m benchmarks.report --quick $(ARGS)
+
 lock: setup ## Pin the newest versions anew, after a change of dependencies
 	$(BIN)/python -c 'import tomllib; print("# Written by `make lock` from the dev group of pyproject.toml.", *tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' > requirements-dev.in
 	$(BIN)/python -m venv --clear $(VENV)/lock
-	$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.in '.[cli,django,opentelemetry,postgres,prometheus]'
+	$(VENV)/lock/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.in '.[bench,cli,django,opentelemetry,postgres,prometheus]'
 	( echo '# Written by `make lock`: everything that the dev environment holds.'; \
 	  $(VENV)/lock/bin/python -m pip freeze --disable-pip-version-check --exclude feedkit ) > requirements-dev.lock
 	rm -rf $(VENV)/lock

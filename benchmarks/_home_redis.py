@@ -20,7 +20,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 import redis
@@ -37,7 +37,7 @@ from benchmarks._home_world import (
     user_id,
     verify_items,
 )
-from benchmarks._planting import Planted, planting
+from benchmarks._planting import Planted, connected, planting
 from benchmarks._servers import database_and_redis
 from feedkit import Audience, Feed, Hybrid, Settings, connect
 from feedkit.model import Count
@@ -81,6 +81,7 @@ def measure(stack: ExitStack, sizes: Sizes, rounds: int) -> Report:
         "posts": len(stage.world.posts),
         "inbox_entries": full,
         "redis_version": client.info("server")["redis_version"],
+        "postgresql_version": _postgresql_version(database),
         "pages_verified": sum(
             len(one) for name, of_kind in times.items() if name not in ("ping", "usual") for one in of_kind
         ),
@@ -89,6 +90,12 @@ def measure(stack: ExitStack, sizes: Sizes, rounds: int) -> Report:
         "usual_ratio_to_ping": ratio(times["usual"], times["ping"]),
         **{f"pull{count}_ratio": ratio(times[f"pull{count}"], times["home"]) for count in PULLED},
     }
+
+
+def _postgresql_version(database: str) -> str:
+    with closing(connected(database)) as connection:
+        (version,) = connection.execute("SHOW server_version").fetchone()
+    return str(version)
 
 
 def build(stack: ExitStack, database: str, url: str, sizes: Sizes, rng: random.Random) -> Stage:
@@ -217,6 +224,7 @@ def interleaved(kinds: Mapping[str, Read], client: "redis.Redis", sizes: Sizes) 
 def cold_reads(stage: Stage, database: str, url: str, sizes: Sizes) -> list[float]:
     """First pages of feeds that were opened just now; the schema and keys have been looked at."""
     times: list[float] = []
+    stage.feed.drain()
     for viewer in stage.world.viewers[: max(1, sizes.slow_reads // 10)]:
         with ExitStack() as stack:
             feed = opened(stack, database, url, sizes)

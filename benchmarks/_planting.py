@@ -139,13 +139,13 @@ class Planter:
 @contextmanager
 def planting(target: Target) -> Iterator[Planter]:
     """Plant into this database, in one transaction."""
-    with closing(opened(target)) as connection, connection:
+    with closing(connected(target)) as connection, connection:
         yield Planter(connection)
         if isinstance(target, str):
             connection.execute("ANALYZE")  # as PostgreSQL does by itself, a minute later
 
 
-def opened(target: Target) -> Any:
+def connected(target: Target) -> Any:
     """A connection of the driver's own."""
     if isinstance(target, Path):
         return sqlite3.connect(target)

@@ -30,7 +30,7 @@ import redis
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # so that it runs from anywhere
 
 from benchmarks._common import Report, emit, figures, machine, options, rounded, stopwatch, timed
-from benchmarks._planting import Planted, opened, planting
+from benchmarks._planting import Planted, connected, planting
 from benchmarks._servers import database_and_redis
 from feedkit import Audience, Feed, PushAll, connect
 
@@ -150,7 +150,7 @@ def read(feed: Feed[str], name: str, into: list[float]) -> list[int]:
 
 def rebuild_as_usual(stack: ExitStack, database: str, client: Any, readers: list[int]) -> None:
     """A sorted set for each reader."""
-    connection = stack.enter_context(opened(database))
+    connection = stack.enter_context(connected(database))
     for reader in readers:
         rows = connection.execute(SQL, (reader,)).fetchall()
         client.zadd(f"usual:{reader}", {str(position): position for (position,) in rows})

@@ -50,7 +50,8 @@ def texts(page: feedkit.Page[Any]) -> list[str]:
 
 
 def settle(feed: feedkit.Feed[str], reader: str = "bob") -> None:
-    """Until this process expects nothing new."""
+    """Until all is delivered, and this process expects nothing new."""
+    feed.drain()
     for _ in range(3):
         feed.home(reader)
     assert feed.runtime().expected() is not None
