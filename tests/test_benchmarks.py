@@ -160,6 +160,34 @@ def test_graphs_may_lie_elsewhere_and_need_not_be_there(tmp_path: Path) -> None:
     assert nothing["celebrity"]["lag_ratio"] > 0
 
 
+def test_the_report_is_a_page_with_plots_of_whatever_was_run(tmp_path: Path) -> None:
+    # given
+    asked = ("--smoke", "--to", str(tmp_path), "--only")
+    report(*asked, "recovery", "inboxes")
+
+    # when
+    report(*asked, "publish", "--remark", "The machine was busy.")
+
+    # then
+    page = (tmp_path / "benchmarks.md").read_text()
+    assert "The machine was busy." in page
+    assert "![A Redis that was emptied](benchmarks/recovery.png)" in page
+    assert "| p99 of publish, most followers over fewest |" in page
+    assert [path.name for path in (tmp_path / "benchmarks").glob("*.png")] == ["recovery.png"]
+    assert json.loads((tmp_path / "benchmarks" / "figures.json").read_text()).keys() == {
+        "recovery",
+        "inboxes",
+        "publish",
+    }
+    assert (tmp_path / "benchmarks" / "recovery.png").read_bytes().startswith(b"\x89PNG")
+
+
+def report(*arguments: str) -> None:
+    program = [sys.executable, "-m", "benchmarks.report", *arguments]
+    done = subprocess.run(program, cwd=FOLDER.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_without_json_it_is_a_table(tmp_path: Path) -> None:
     lines = run("inboxes", "--quick", "--smoke", "--rounds", "1", cwd=tmp_path)
 

@@ -16,8 +16,8 @@ HEAD = """\
 
 Written by `make benchmarks`, which runs every script in [benchmarks](../benchmarks) and puts its figures here. Each
 script says at its head what it does, starts the servers that it needs, verifies what it reads, and compares with the
-usual way in the same run. {remark}
-
+usual way in the same run.
+{remark}
 Trust ratios more than figures: what is divided was measured in turns, within the same minutes. How busy the machine
 was when each run ended is in [the last section](#where-it-was-taken).
 """
@@ -70,7 +70,7 @@ GOALS = (
 
 def page(reports: Reports, remark: str) -> str:
     """The whole page as Markdown."""
-    parts = [HEAD.format(remark=remark).rstrip(), *_goals(reports)]
+    parts = [HEAD.format(remark=f"\n{remark}\n" if remark else "").rstrip(), *_goals(reports)]
     for name, section in SECTIONS.items():
         if name in reports:
             parts += _section(name, reports[name], section)
