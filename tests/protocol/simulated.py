@@ -143,18 +143,16 @@ class SimulatedRedis:
     def _finish(self, keys: Sequence[bytes], arguments: Sequence[bytes]) -> int:
         delivery, chunks, entries = arguments
         mark = self.held.get(keys[0])
-        if not isinstance(mark, bytes):
-            return 1
-        number, under_way = _cut_mark(mark)
+        number, under_way = _cut_mark(mark) if isinstance(mark, bytes) else (0, [])
         kept = [entry for entry in under_way if entry not in _cut(entries)]
-        if len(kept) == len(under_way):
-            return 1
         names = [keys[1] + b" " + delivery + b":%d" % nth for nth in range(int(chunks))]
-        if any(self.held.get(name) != b"done" for name in names) and "done" not in self.ignored:
-            return 0
+        if len(kept) < len(under_way):
+            assert isinstance(mark, bytes)
+            if any(self.held.get(name) != b"done" for name in names) and "done" not in self.ignored:
+                return 0
+            self.held[keys[0]] = _as_mark(mark[:EPOCH_BYTES], number, kept)
         for name in names:
             self.held.pop(name, None)
-        self.held[keys[0]] = _as_mark(mark[:EPOCH_BYTES], number, kept)
         return 1
 
     def _advance(self, keys: Sequence[bytes], arguments: Sequence[bytes]) -> int:

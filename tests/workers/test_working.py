@@ -408,3 +408,5 @@ def test_a_large_delivery_in_a_cluster(tmp_path: Path, redis_cluster_url: str) -
         feed.delete("ada", post.id)
         assert feed.drain().done
         assert all(texts(feed.home(reader)) == ["b"] for reader in readers)
+        with redis.RedisCluster.from_url(redis_cluster_url) as client:
+            assert list(client.scan_iter("*:part:*")) == []

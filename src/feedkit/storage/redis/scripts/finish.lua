@@ -4,17 +4,17 @@
 -- Gives 1, or 0 where a chunk is not done here.
 local mark = redis.call('GET', KEYS[1])
 local colon = mark and string.find(mark, ':', 10, true)
-if not colon then return 1 end
-local its, kept, listed = {}, {}, false
+local its, kept, listed, last = {}, {}, false, tonumber(ARGV[2]) - 1
 for at = 1, string.len(ARGV[3]), 16 do its[string.sub(ARGV[3], at, at + 15)] = true end
-for at = colon + 1, string.len(mark), 16 do
+for at = (colon or 0) + 1, colon and string.len(mark) or 0, 16 do
   local entry = string.sub(mark, at, at + 15)
   if its[entry] then listed = true else kept[#kept + 1] = entry end
 end
-if not listed then return 1 end
-for nth = 0, tonumber(ARGV[2]) - 1 do
+for nth = 0, listed and last or -1 do
   if redis.call('HGET', KEYS[2], ARGV[1] .. ':' .. nth) ~= 'done' then return 0 end
 end
-for nth = 0, tonumber(ARGV[2]) - 1 do redis.call('HDEL', KEYS[2], ARGV[1] .. ':' .. nth) end
-redis.call('SET', KEYS[1], string.sub(mark, 1, colon - 1) .. (#kept > 0 and ':' .. table.concat(kept) or ''))
+if listed then
+  redis.call('SET', KEYS[1], string.sub(mark, 1, colon - 1) .. (#kept > 0 and ':' .. table.concat(kept) or ''))
+end
+for nth = 0, last do redis.call('HDEL', KEYS[2], ARGV[1] .. ':' .. nth) end
 return 1
