@@ -140,3 +140,20 @@ def is_all_delivered(feed: feedkit.Feed[str]) -> bool:
 
 def texts(page: feedkit.Page[Any]) -> list[str]:
     return [item.post.text for item in page]
+
+
+def audience(feed: feedkit.Feed[str], count: int, author: str = "ada") -> list[str]:
+    """So many followers, each of whom holds an inbox."""
+    readers = [f"reader{nth}" for nth in range(count)]
+    for reader in readers:
+        feed.follow(reader, author)
+    return readers
+
+
+def run_command(place: Place, *arguments: str) -> dict[str, Any]:
+    where = ("--db", place.url, "--redis", place.redis, "--json")
+    run = subprocess.run(
+        [sys.executable, "-m", "feedkit.cli", *arguments, *where], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    return dict(json.loads(run.stdout.splitlines()[-1]))

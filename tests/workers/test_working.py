@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
-import pytest
 import redis
 import sqlalchemy as sa
 
 import feedkit
-from feedkit import ConfigurationError, PullAll, PushAll
+from feedkit import PullAll, PushAll
 from tests.redis_servers import command
-from tests.workers.conftest import Place, is_all_delivered, texts, until
-
-
-def audience(feed: feedkit.Feed[str], count: int, author: str = "ada") -> list[str]:
-    """So many followers, each of whom holds an inbox."""
-    readers = [f"reader{nth}" for nth in range(count)]
-    for reader in readers:
-        feed.follow(reader, author)
-    return readers
+from tests.workers.conftest import Place, audience, is_all_delivered, run_command, texts, until
 
 
 def test_a_worker_delivers_what_others_publish(place: Place, feed: feedkit.Feed[str]) -> None:
@@ -129,114 +117,6 @@ def chunks(place: Place, which: str) -> int:
     return int(count or 0)
 
 
-# ---------------------------------------------------------------- F07
-
-
-def test_f07_an_event_that_nobody_can_read_becomes_a_dead_letter(
-    place: Place, feed: feedkit.Feed[str]
-) -> None:
-    feed.follow("bob", "ada")
-    feed.drain()
-    feed.home("bob")
-    for text in "abc":
-        feed.publish("ada", text=text)
-    engine = sa.create_engine(place.url)
-    newest = "SELECT max(id) - 1 FROM feedkit_events"
-    with engine.begin() as connection:
-        connection.execute(sa.text(f"UPDATE feedkit_events SET data = 'nonsense' WHERE id = ({newest})"))
-    engine.dispose()
-    place.worker()
-    until(lambda: is_all_delivered(feed))
-    assert texts(feed.home("bob")) == ["c", "b", "a"]
-    feed.publish("ada", text="d")
-    until(lambda: is_all_delivered(feed))
-    page = feed.home("bob")
-    assert (texts(page), page.degraded) == (["d", "c", "b", "a"], False)
-    until(lambda: bool(feed.dead_letters.page("counters")))
-    (letter,) = feed.dead_letters.page("counters")
-    assert "cannot read" in letter.reason
-    with pytest.raises(feedkit.InvalidArgument, match="upgrade, or discard"):
-        feed.dead_letters.retry("counters")
-    assert feed.dead_letters.discard("counters", [letter.number]) == 1
-
-
-def test_f07_what_a_consumer_stumbles_over_waits_for_a_retry(place: Place, feed: feedkit.Feed[str]) -> None:
-    clumsy = """
-    from feedkit.log.counters import Counters
-    from feedkit.fanout.delivery import Delivery
-    def stumbling(of, kind, detail):
-        original = getattr(of, kind)
-        def apply(self, *args):
-            if any(event.detail == "love" for event in args[-1]):
-                raise ValueError(detail)
-            return original(self, *args)
-        setattr(of, kind, apply)
-    stumbling(Counters, "apply", "love is not counted")
-    stumbling(Delivery, "deliver", "love is not delivered")
-    """
-    feed.follow("bob", "ada")
-    post = feed.publish("ada", text="a")
-    for who, kind in (("bob", "like"), ("cyn", "love"), ("dan", "like")):
-        feed.react(who, post.id, kind)
-    worker = place.worker(before=clumsy)
-    until(lambda: is_all_delivered(feed) and bool(feed.dead_letters.page("counters")))
-    feed.publish("ada", text="b")
-    until(lambda: is_all_delivered(feed))
-    worker.stop()
-    letters = {name: feed.dead_letters.page(name) for name in feed.dead_letters.consumers()}
-    assert {name: len(found) for name, found in letters.items()} == {
-        "timelines": 1,
-        "counters": 1,
-        "pulled-list": 0,
-    }
-    (letter,) = letters["counters"]
-    assert letter.tries == 3
-    assert letter.reason.startswith("ValueError in apply")
-    assert "love" not in letter.reason  # which may be what somebody wrote
-    assert texts(feed.home("bob")) == ["b", "a"]
-    assert feed.post("bob", post.id).counts.reactions == 2
-    # when
-    said = run_command(place, "dead-letters", "--retry", "counters")
-    # then
-    assert said["retried"] == 1
-    assert [one["consumer"] for one in said["letters"]] == ["timelines"]
-    with place.connect() as another:
-        assert another.post("eve", post.id).counts.reactions == 3
-
-
-def test_f07_a_chunk_that_cannot_be_delivered_is_given_up(place: Place, feed: feedkit.Feed[str]) -> None:
-    clumsy = """
-    from feedkit.fanout.delivery import Delivery
-    def deliver_chunk(self, chunk):
-        raise ValueError(chunk)
-    Delivery.deliver_chunk = deliver_chunk
-    """
-    readers = audience(feed, 120)
-    feed.drain()
-    for reader in readers:
-        feed.home(reader)
-    place.worker(before=clumsy)
-    feed.publish("ada", text="a")
-    until(lambda: is_all_delivered(feed) and bool(feed.dead_letters.page("timelines")))
-    assert all(texts(feed.home(reader)) == ["a"] for reader in readers)
-    (letter,) = feed.dead_letters.page("timelines")
-    assert letter.tries == 3
-    assert letter.reason.startswith("ValueError in deliver_chunk, line ")
-    assert feed.check(sample=500).ok
-
-
-def run_command(place: Place, *arguments: str) -> dict[str, Any]:
-    where = ("--db", place.url, "--redis", place.redis, "--json")
-    run = subprocess.run(
-        [sys.executable, "-m", "feedkit.cli", *arguments, *where], capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stderr
-    return dict(json.loads(run.stdout.splitlines()[-1]))
-
-
-# ---------------------------------------------------------------- F08, F10
-
-
 def test_f08_a_full_redis_stops_no_post_and_the_backlog_drains(place: Place, feed: feedkit.Feed[str]) -> None:
     port = int(place.redis.rpartition(":")[2].partition("/")[0])
     readers = audience(feed, 120)
@@ -278,49 +158,6 @@ def test_f10_a_policy_that_is_switched_off_and_on_again_under_traffic(place: Pla
             report = feed.check(sample=100)
             assert (report.missing, report.doubled) == (0, 0)
             worker.stop()
-
-
-# ---------------------------------------------------------------- wiring
-
-
-def test_a_worker_that_is_wired_differently_refuses_to_start(place: Place, feed: feedkit.Feed[str]) -> None:
-    feed.home("bob")
-    place.settings["inbox_entries"] = 100
-    worker = place.worker(more=", policy=feedkit.PullAll()")
-    assert worker.wait() == 1
-    said = worker.complaints()
-    assert "inbox_entries is 100 here and 800 there" in " ".join(said.split())
-    assert "policy is PullAll() here and Hybrid(" in " ".join(said.split())
-    place.worker("--adopt", "--max-seconds", "0", more=", policy=feedkit.PullAll()").wait()
-    with pytest.raises(ConfigurationError, match="inbox_entries is 800 here and 100 there"):
-        feed.work(max_seconds=0)
-
-
-def test_a_worker_needs_redis() -> None:
-    with feedkit.connect("memory://") as feed, pytest.raises(ConfigurationError, match="redis="):
-        feed.work(max_seconds=0)
-
-
-@pytest.mark.parametrize(
-    ("target", "options", "said"),
-    [
-        ("sqlite:///x.db", {}, "without redis="),
-        ("memory://", {"redis": "redis://localhost"}, "database in memory"),
-        ("sqlite:///x.db", {"deliver": "workers"}, "must be one of inline, thread, worker"),
-    ],
-)
-def test_combinations_that_make_no_sense_are_refused(target: str, options: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigurationError, match=said):
-        feedkit.connect(target, **{"deliver": "worker", **options})
-
-
-def test_who_delivers_unless_it_is_said() -> None:
-    urls = {"postgresql+psycopg://h/x": "worker", "postgres://h/x": "worker", "sqlite:///x.db": "inline"}
-    for url, deliver in urls.items():
-        assert feedkit.connect(url, redis="redis://localhost").wiring.deliver == deliver
-        assert feedkit.connect(url).wiring.deliver == "inline"
-    engine = sa.create_engine("postgresql+psycopg://h/x")
-    assert feedkit.connect(engine, redis="redis://localhost").wiring.deliver == "worker"
 
 
 def test_work_ends_when_it_is_told_to(feed: feedkit.Feed[str]) -> None:

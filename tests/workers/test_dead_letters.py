@@ -1,0 +1,102 @@
+"""What cannot be handled becomes a dead letter, and the rest flows on (F07)."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+import feedkit
+from tests.workers.conftest import Place, audience, is_all_delivered, run_command, texts, until
+
+
+def test_f07_an_event_that_nobody_can_read_becomes_a_dead_letter(
+    place: Place, feed: feedkit.Feed[str]
+) -> None:
+    feed.follow("bob", "ada")
+    feed.drain()
+    feed.home("bob")
+    for text in "abc":
+        feed.publish("ada", text=text)
+    engine = sa.create_engine(place.url)
+    newest = "SELECT max(id) - 1 FROM feedkit_events"
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"UPDATE feedkit_events SET data = 'nonsense' WHERE id = ({newest})"))
+    engine.dispose()
+    place.worker()
+    until(lambda: is_all_delivered(feed))
+    assert texts(feed.home("bob")) == ["c", "b", "a"]
+    feed.publish("ada", text="d")
+    until(lambda: is_all_delivered(feed))
+    page = feed.home("bob")
+    assert (texts(page), page.degraded) == (["d", "c", "b", "a"], False)
+    until(lambda: bool(feed.dead_letters.page("counters")))
+    (letter,) = feed.dead_letters.page("counters")
+    assert "cannot read" in letter.reason
+    with pytest.raises(feedkit.InvalidArgument, match="upgrade, or discard"):
+        feed.dead_letters.retry("counters")
+    assert feed.dead_letters.discard("counters", [letter.number]) == 1
+
+
+def test_f07_what_a_consumer_stumbles_over_waits_for_a_retry(place: Place, feed: feedkit.Feed[str]) -> None:
+    clumsy = """
+    from feedkit.log.counters import Counters
+    from feedkit.fanout.delivery import Delivery
+    def stumbling(of, kind, detail):
+        original = getattr(of, kind)
+        def apply(self, *args):
+            if any(event.detail == "love" for event in args[-1]):
+                raise ValueError(detail)
+            return original(self, *args)
+        setattr(of, kind, apply)
+    stumbling(Counters, "apply", "love is not counted")
+    stumbling(Delivery, "deliver", "love is not delivered")
+    """
+    feed.follow("bob", "ada")
+    post = feed.publish("ada", text="a")
+    for who, kind in (("bob", "like"), ("cyn", "love"), ("dan", "like")):
+        feed.react(who, post.id, kind)
+    worker = place.worker(before=clumsy)
+    until(lambda: is_all_delivered(feed) and bool(feed.dead_letters.page("counters")))
+    feed.publish("ada", text="b")
+    until(lambda: is_all_delivered(feed))
+    worker.stop()
+    letters = {name: feed.dead_letters.page(name) for name in feed.dead_letters.consumers()}
+    assert {name: len(found) for name, found in letters.items()} == {
+        "timelines": 1,
+        "counters": 1,
+        "pulled-list": 0,
+    }
+    (letter,) = letters["counters"]
+    assert letter.tries == 3
+    assert letter.reason.startswith("ValueError in apply")
+    assert "love" not in letter.reason  # which may be what somebody wrote
+    assert texts(feed.home("bob")) == ["b", "a"]
+    assert feed.post("bob", post.id).counts.reactions == 2
+    # when
+    said = run_command(place, "dead-letters", "--retry", "counters")
+    # then
+    assert said["retried"] == 1
+    assert [one["consumer"] for one in said["letters"]] == ["timelines"]
+    with place.connect() as another:
+        assert another.post("eve", post.id).counts.reactions == 3
+
+
+def test_f07_a_chunk_that_cannot_be_delivered_is_given_up(place: Place, feed: feedkit.Feed[str]) -> None:
+    clumsy = """
+    from feedkit.fanout.delivery import Delivery
+    def deliver_chunk(self, chunk):
+        raise ValueError(chunk)
+    Delivery.deliver_chunk = deliver_chunk
+    """
+    readers = audience(feed, 120)
+    feed.drain()
+    for reader in readers:
+        feed.home(reader)
+    place.worker(before=clumsy)
+    feed.publish("ada", text="a")
+    until(lambda: is_all_delivered(feed) and bool(feed.dead_letters.page("timelines")))
+    assert all(texts(feed.home(reader)) == ["a"] for reader in readers)
+    (letter,) = feed.dead_letters.page("timelines")
+    assert letter.tries == 3
+    assert letter.reason.startswith("ValueError in deliver_chunk, line ")
+    assert feed.check(sample=500).ok
