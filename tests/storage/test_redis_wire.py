@@ -20,7 +20,8 @@ from redis.sentinel import Sentinel
 from feedkit.errors import ConfigurationError, OutOfReach
 from feedkit.idset import idset
 from feedkit.storage.base import Timeline
-from feedkit.storage.entries import of_rows
+from feedkit.storage.chunks import Large, LargeKind
+from feedkit.storage.entries import of_rows, pack
 from feedkit.storage.redis.keys import slot_of
 from feedkit.storage.redis.marks import RedisMarks
 from feedkit.storage.redis.nodes import opened
@@ -31,8 +32,8 @@ from tests.redis_servers import command, run_redis, server_program
 
 ANN, BEN, CAT = 11, 12, 13
 NEEDED = (
-    "+get +set +del +rpush +rpushx +lrange +lindex +llen +ltrim +lset +pttl +pexpire +persist +unlink "
-    "+scan +evalsha +script|load +info +ping"
+    "+get +set +del +hget +hset +hdel +rpush +rpushx +lrange +lindex +llen +ltrim +lset +pttl +pexpire +persist "
+    "+unlink +scan +evalsha +script|load +info +ping"
 )
 
 
@@ -73,6 +74,12 @@ def works(target: Any) -> None:
         assert store.deliver(3, 4, 5, 6, 7) == 5
         assert store.read() == [7, 6, 5, 4, 3, 2, 1]
         assert store.marks.advance(0, 9, lambda: 9)
+        large = Large(10, ANN, LargeKind.PUSH, pack(of_rows([(8, ANN)])), 0, chunks=1)
+        assert store.marks.advance(9, 10, lambda: 10, [large], [large])
+        assert store.read() == [8, 7, 6, 5, 4, 3, 2, 1]
+        with store.marks.part(10, 0, 1000, int):
+            store.deliver(8)
+        assert store.marks.finish(large)
         assert store.timelines.owners() == [ANN]
 
 
