@@ -121,7 +121,7 @@ def feed(place: Place) -> Iterator[feedkit.Feed[str]]:
         yield feed
 
 
-def until(holds: Callable[[], bool], *, within_s: float = 30.0) -> None:
+def until(holds: Callable[[], bool], *, within_s: float = 45.0) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + within_s
     while not holds():
