@@ -96,7 +96,6 @@ def test_defaults_never_change_by_accident() -> None:
         "bus_lease_ms": 60_000,
         "bus_tries": 5,
         "bus_retry_ms": 500,
-        "dead_letters_max": 10_000,
         "lease_ms": 3_600_000,
         "busy_timeout_ms": 5000,
         "retries": 5,
