@@ -72,25 +72,33 @@ class RedisOfOurs:
 
 def restart_postgres(url: str) -> None:
     """Stop the server behind a URL as an administrator does who is in a hurry, and start it as it was."""
-    directory = Path(unquote(str(sa.make_url(url).query["host"])))
-    with (directory / "postmaster.pid").open() as lines:
-        pid = int(next(lines))
-    process = Path(f"/proc/{pid}")
+    process = Path(f"/proc/{_pid_of(url)}")
     words = process.joinpath("cmdline").read_bytes().split(b"\0")[:-1]
     owner = process.stat()
-    os.kill(pid, signal.SIGINT)
-    until(lambda: not (directory / "postmaster.pid").exists())
-    subprocess.Popen(
-        [word.decode() for word in words],
+    stop_postgres(url)
+    subprocess.run(
+        ["sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh", *(word.decode() for word in words)],
         user=owner.st_uid,
         group=owner.st_gid,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
         start_new_session=True,
         env={"LC_ALL": "C", "PATH": os.environ["PATH"]},
+        check=True,
     )
     until(lambda: _answers(url))
+
+
+def stop_postgres(url: str) -> None:
+    """Have it end; whoever has started it knows of no other than its own."""
+    os.kill(_pid_of(url), signal.SIGINT)
+    until(lambda: not _pid_file(url).exists())
+
+
+def _pid_of(url: str) -> int:
+    return int(_pid_file(url).read_text().partition("\n")[0])
+
+
+def _pid_file(url: str) -> Path:
+    return Path(unquote(str(sa.make_url(url).query["host"]))) / "postmaster.pid"
 
 
 def _answers(url: str) -> bool:
@@ -271,6 +279,7 @@ def soaking(seed: int) -> Iterator[Soak]:
         redis = RedisOfOurs(folder / "redis")
         stack.callback(redis.close)
         postgres = stack.enter_context(run_postgres())
+        stack.callback(stop_postgres, postgres)
         url = stack.enter_context(fresh_database(postgres))
         place = Place(folder, url, redis.url)
         with place.connect() as feed:
