@@ -32,16 +32,10 @@ class DeadLetter:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form; ids as strings."""
-        event = self.event
         return {
             "consumer": self.consumer,
-            "number": event.number,
-            "event": {
-                "kind": event.kind.value,
-                "actor_id": str(event.actor_id),
-                "object_id": str(event.object_id),
-                "at": rfc3339(from_ms(event.at_ms)),
-            },
+            "number": self.number,
+            "event": self.event.to_dict(),
             "tries": self.tries,
             "reason": self.reason,
             "at": rfc3339(self.at),
