@@ -20,7 +20,7 @@ class ListRules(PeopleRules):
     def make_list(self, owner: str, members: set[str], process: int, reader: int) -> None:
         """A list, and the first people on it."""
         if len(self.model.lists_of(owner)) < _EACH:
-            made = self.feed(process).lists.create(owner, f"{owner} {len(self.model.owners)} {self.written}")
+            made = self.feed(process).lists.create(owner, f"{owner} {max(self.model.owners, default=0)}")
             self.model.create_list(owner, made.id)
             for member in sorted(members):
                 self._put_on(owner, made.id, member, process)
