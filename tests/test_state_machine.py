@@ -115,7 +115,7 @@ def redis_machine(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..
 
         def open_feed(example: str, **kwargs: Any) -> feedkit.Feed[str]:
             target = database or f"sqlite:///{tmp_path / example}.db"
-            feed = feedkit.connect(target, namespace=example, redis=url, **kwargs)
+            feed = feedkit.connect(target, namespace=example, redis=url, deliver="inline", **kwargs)
             feed.migrate()
             return feed
 

@@ -16,11 +16,14 @@ _EACH = 2
 class ListRules(PeopleRules):
     """Whom somebody reads together, and may publish to."""
 
+    lists_made = 0
+
     @rule(owner=who, members=st.sets(who), process=process, reader=process)
     def make_list(self, owner: str, members: set[str], process: int, reader: int) -> None:
         """A list, and the first people on it."""
         if len(self.model.lists_of(owner)) < _EACH:
-            made = self.feed(process).lists.create(owner, f"{owner} {max(self.model.owners, default=0)}")
+            self.lists_made += 1
+            made = self.feed(process).lists.create(owner, f"{owner} {self.lists_made}")
             self.model.create_list(owner, made.id)
             for member in sorted(members):
                 self._put_on(owner, made.id, member, process)
