@@ -2,6 +2,7 @@
 
     python -m benchmarks.report --quick                      all of them, in some minutes
     python -m benchmarks.report --quick --only home cluster  anew for these, the others as they were
+    python -m benchmarks.report --only                       none of them: the page and the plots alone
     python -m benchmarks.report --remark "a sentence on what else the machine was doing"
 
 What the scripts reported is kept beside the plots, as `figures.json`. Plots need matplotlib (the extra `bench`).
@@ -25,7 +26,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--quick", action="store_true", help="smaller worlds, some minutes in all")
-    parser.add_argument("--only", nargs="+", choices=list(RUNS), default=list(RUNS), metavar="NAME")
+    parser.add_argument("--only", nargs="*", choices=list(RUNS), default=list(RUNS), metavar="NAME")
     parser.add_argument("--remark", default="", help="what whoever reads the figures should know")
     parser.add_argument("--to", type=Path, default=DOCS, help=f"the folder to write to (default {DOCS})")
     parser.add_argument(
