@@ -41,6 +41,9 @@ class Noted:
         self.values[metric.name, label].append(value)
 
 
+OF_WORKERS = {"chunks", "dead_letters"}
+
+
 @pytest.fixture
 def noted() -> Noted:
     return Noted()

@@ -50,7 +50,7 @@ def test_rq_app(environ: dict[str, str]) -> None:
 
 def test_what_a_tick_gives_is_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = f"sqlite:///{tmp_path / 'feed.db'}"
-    (tmp_path / "myfeeds.py").write_text(
+    (tmp_path / "feeds_of_jobs.py").write_text(
         "import feedkit\n"
         f"feed = feedkit.connect({target!r})\n"
         f"def make(): return feedkit.connect({target!r})\n"
@@ -59,10 +59,10 @@ def test_what_a_tick_gives_is_json(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.syspath_prepend(str(tmp_path))
     with feedkit.connect(target) as feed:
         feed.follow("bob", "ada")
-    done = json.loads(json.dumps(jobs.tick("myfeeds:feed", max_seconds=5)))
+    done = json.loads(json.dumps(jobs.tick("feeds_of_jobs:feed", max_seconds=5)))
     assert done["done"] is True
-    assert jobs.tick("myfeeds:make")["done"] is True
-    for wrong in ("myfeeds:number", "myfeeds:other", "nothing:there", ""):
+    assert jobs.tick("feeds_of_jobs:make")["done"] is True
+    for wrong in ("feeds_of_jobs:number", "feeds_of_jobs:other", "nothing:there", ""):
         with pytest.raises(ConfigurationError, match=r"feed|neither"):
             jobs.tick(wrong)
-    sys.modules.pop("myfeeds").feed.close()
+    sys.modules.pop("feeds_of_jobs").feed.close()
