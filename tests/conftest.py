@@ -20,6 +20,10 @@ pytest.register_assert_rewrite(
     "feedkit.testing.contracts"
 )  # as their failures have to tell what was compared
 
+ROOT = Path(__file__).parents[1]
+# Processes that tests start share their helpers as well.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+
 IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 POSTGRES_FIXTURES = {"postgres_url", "postgres_database"}
 REDIS_FIXTURES = {"redis_url", "redis_cluster_url"}

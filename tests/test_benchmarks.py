@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -198,7 +199,8 @@ def test_without_json_it_is_a_table(tmp_path: Path) -> None:
 def run(name: str, *arguments: str, cwd: Path) -> list[str]:
     """The lines of its output. It runs as a script does, from anywhere and without PYTHONPATH."""
     script = [sys.executable, "-W", "error", str(FOLDER / f"{name}.py"), *arguments]
-    done = subprocess.run(script, cwd=cwd, capture_output=True, text=True, check=False)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(script, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
