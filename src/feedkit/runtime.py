@@ -52,11 +52,15 @@ from feedkit.storage.base import Answer, TimelineMarks, TimelineStore, Tx
 from feedkit.storage.buses import MEMORY_BUS, bus_of, is_in_redis
 from feedkit.storage.directory import KEY_TYPES, Directory
 from feedkit.storage.doings import Doings
+from feedkit.storage.fetching import Fetching
+from feedkit.storage.guarding import Guard, unguarded
+from feedkit.storage.lookups import Lookup
 from feedkit.storage.memory import MemoryTimelines
 from feedkit.storage.minting import Minting
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.storage.sql.truth import SqlTruth, check_facts
 from feedkit.storage.tallies import Tallies
+from feedkit.storage.touching import Touches
 from feedkit.wiring import Wiring
 from feedkit.writing.bulk.adopting import Adopting
 from feedkit.writing.comments import Commenting
@@ -98,7 +102,7 @@ class Runtime(Generic[Key]):
         self._wiring = wiring
         self.settings = settings
         self.metrics = None if wiring.metrics is None else Harmless(wiring.metrics)
-        self.truth = truth = truth or SqlTruth(wiring.target, wiring.namespace, settings)
+        self.truth = truth = truth or SqlTruth(wiring.target, wiring.namespace, settings, wiring.replicas)
         self.minting = minting or Minting(truth, clock, settings.lease_ms)
         self.directory = Directory(
             wiring.key,
@@ -209,7 +213,17 @@ class Runtime(Generic[Key]):
         return result
 
     def change(self, change: Callable[[Tx | None], T], connection: Any) -> T:
-        """Make a change in a transaction of its own, or as one savepoint of the host's."""
+        """Make a change in a transaction of its own, or as one savepoint of the host's.
+
+        What it gives says `guarded=False` where the shared cache could not be told before.
+        """
+        if self.guard is None:
+            return self._change(change, connection)
+        self.guard.missed()
+        done = self._change(change, connection)
+        return unguarded(done) if self.guard.missed() else done
+
+    def _change(self, change: Callable[[Tx | None], T], connection: Any) -> T:
         if connection is not None:
             return self.truth.join(connection, change)
         if self._wiring.ambient is None:
@@ -312,8 +326,13 @@ class Runtime(Generic[Key]):
         self.schedule = Schedule(truth, self.post_writing, self.targets, clock)
         counters = Counters(truth)
         tallies = Tallies(truth, settings, counters.deltas, lambda: self.tail.touched)
+        truth.follow(lambda: self.tail.touched, self.metrics)
+        touches = Touches(lambda: self.tail.number)
+        self._wire_shared_cache(touches)
+        fetching = Fetching(truth, clock, touches, self.lookup)
+        doings = Doings(truth, tallies, settings)
         self.readthrough = ReadThrough(
-            truth, self.directory, clock, settings, Doings(truth, tallies, settings), self.metrics
+            truth, self.directory, clock, settings, doings, self.metrics, fetching=fetching
         )
         policy = self._wiring.policy
         self.pairs = Pairs(policy, self.inboxes, clock, settings) if isinstance(policy, CostBased) else None
@@ -322,19 +341,33 @@ class Runtime(Generic[Key]):
         self.delivery = Delivery(*timelines, clock=clock, metrics=self.metrics, share_above=share_above)
         # Delivery first: an author leaves the pulled list of this process only after the backfill.
         recent = Recent()
-        self.near = None if self.marks is None else NearOutboxes(self._own_outboxes())
+        self.near = None if self.marks is None else NearOutboxes(self._own_outboxes(), self.metrics)
         first: list[LocalConsumer] = [self.delivery] if self.near is None else [recent, self.near]
-        self.tail = Tail(truth, [*first, self.readthrough, self.schedule], settings.log_batch)
+        self.tail = Tail(truth, [*first, touches, self.readthrough, self.schedule], settings.log_batch)
         self.sharing: Shared | None = None
         self.chunks: ChunkWork | None = None
         if self.marks is not None:
             self.chunks = ChunkWork(truth, self.delivery, self.marks, self.letters, settings)
             around = (settings.log_batch, self.chunks, self.letters)
-            delivery = SharedDelivery(truth, self.delivery, self.marks, *around)
+            also = [] if self.guard is None else [self.guard]
+            delivery = SharedDelivery(truth, self.delivery, self.marks, *around, also=also)
             others_deliver = self._wiring.deliver == "worker"
             self.sharing = Shared(delivery, lambda: self.tail.touched, recent, others_deliver=others_deliver)
         self.shared_consumers: list[SharedConsumer] = [counters, PulledList(policy, truth, clock, settings)]
         self.worker = Worker(truth, self.shared_consumers, clock, settings, self.letters)
+
+    def _wire_shared_cache(self, touches: Touches) -> None:
+        settings = self.settings
+        self.lookup: Lookup | None = None
+        self.guard: Guard | None = None
+        if self._place is None or settings.shared_cache == "off":
+            return
+        from feedkit.storage.redis.cache import shared_cache
+
+        cache = shared_cache(self._place, settings)
+        self.lookup = Lookup(cache, touches, lambda: self.tail.number, settings, self.metrics)
+        self.guard = Guard(cache, self.metrics)
+        self.truth.tell(self.guard)
 
     def _wire_timelines(self) -> None:
         settings = self.settings

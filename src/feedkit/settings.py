@@ -274,6 +274,36 @@ class Settings:
         "How long building one timeline in Redis may take before another process may.",
     )
 
+    # what processes share in Redis of posts, users and relations
+    shared_cache: str = _choice(
+        "on",
+        ("on", "off"),
+        "Whether posts, users and relations are cached in Redis as well, if there is one.",
+    )
+    shared_ttl_s: int = _whole(
+        600,
+        1,
+        30 * _DAY_S,
+        "s",
+        "How long they are kept there, and so how long a change may be missed that Redis could not be told of.",
+    )
+    shared_absent_ms: int = _whole(
+        2000, 1, 3_600_000, "ms", "How long it is kept there that there is no post under an id."
+    )
+    shared_lease_ms: int = _whole(
+        5000, 100, 600_000, "ms", "How long one process may take to load a value before another one may."
+    )
+    shared_wait_ms: int = _whole(
+        100,
+        0,
+        60_000,
+        "ms",
+        "How long others wait for whoever loads a value or builds an inbox.",
+    )
+    host_transaction_max_s: int = _whole(
+        300, 1, _DAY_S, "s", "How long a transaction of yours that changes a feed may stay open."
+    )
+
     # delivery and the log
     delivery_chunk: int = _whole(2000, 1, 1_000_000, "followers", "Followers one step of a delivery handles.")
     chunk_followers: int = _whole(
@@ -352,6 +382,13 @@ class Settings:
     )
 
     # truth
+    replica_timeout_ms: int = _whole(
+        1000,
+        10,
+        600_000,
+        "ms",
+        "How long a read replica may take to answer before it is left alone for a while.",
+    )
     lease_ms: int = _whole(3_600_000, 1000, _DAY_MS, "ms", "Time a process reserves on its node id at once.")
     busy_timeout_ms: int = _whole(
         5000, 0, 600_000, "ms", "How long a statement waits for a locked SQLite database."

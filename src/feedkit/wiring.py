@@ -42,6 +42,8 @@ class Wiring(Generic[Key]):
     """Where inboxes and outboxes are, a URL or a client; None for the memory of each process."""
     bus: Any = None
     """What carries the log to groups of consumers: a URL, a client of Redis or a `Bus`; None for none."""
+    replicas: tuple[str, ...] = ()
+    """URLs of servers that follow the target and may be read from."""
 
 
 def wire(
@@ -57,6 +59,7 @@ def wire(
     metrics: Any = None,
     redis: Any = None,
     bus: Any = None,
+    replicas: Any = (),
 ) -> Wiring[Key]:
     """The wiring of these arguments of `connect`. Raises ConfigurationError."""
     if not any(key is known for known in KEY_TYPES):
@@ -102,7 +105,17 @@ def wire(
         metrics=metrics,
         redis=None if redis is None else _checked_redis(redis),
         bus=_checked_bus(bus),
+        replicas=_checked_replicas(replicas),
     )
+
+
+def _checked_replicas(urls: Any) -> tuple[str, ...]:
+    if isinstance(urls, list | tuple) and all(isinstance(url, str) for url in urls):
+        return tuple(urls)
+    message = (
+        f'replicas must be a list of URLs, such as ["postgresql://user@host/name"]; got {shown(type(urls))}'
+    )
+    raise ConfigurationError(message, argument="replicas")
 
 
 def _checked_deliver(deliver: object, target: Any, redis: Any) -> str:

@@ -414,8 +414,8 @@ def test_connection_rows_are_read_within_the_transaction(url: str, host: sa.Engi
             feed.follow("newbie", "celebrity", connection=connection)
             post = feed.publish("celebrity", text="hi", connection=connection)
             doomed = feed.publish("celebrity", text="oops", connection=connection)
-            assert feed.delete("celebrity", doomed.id, connection=connection) is True
-            assert feed.delete("celebrity", doomed.id, connection=connection) is False
+            assert feed.delete("celebrity", doomed.id, connection=connection)
+            assert not feed.delete("celebrity", doomed.id, connection=connection)
         assert both_paths(feed, "newbie") == [post.id]
 
 

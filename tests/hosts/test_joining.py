@@ -110,8 +110,8 @@ def test_what_the_transaction_did_before_is_seen_by_its_next_verb(
 ) -> None:
     with begin() as host:
         minted = [feed.publish("cyd", text=str(n), connection=host.connection).id for n in range(3)]
-        assert feed.delete("cyd", minted[1], connection=host.connection) is True
-        assert feed.delete("cyd", minted[1], connection=host.connection) is False
+        assert feed.delete("cyd", minted[1], connection=host.connection)
+        assert not feed.delete("cyd", minted[1], connection=host.connection)
         assert feed.follow("bob", "cyd", connection=host.connection).changed
         assert not feed.follow("bob", "cyd", connection=host.connection).changed
     assert texts(feed) == ["2", "0"]

@@ -35,7 +35,7 @@ from tests.protocol.simulated import (
     pause,
 )
 
-SETTINGS = Settings(inbox_entries=10)
+SETTINGS = Settings(inbox_entries=10, shared_wait_ms=0)
 SCHEDULES = 600
 # How often each thing happens, beside the others.
 EVEN = {

@@ -11,11 +11,13 @@ import redis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from feedkit.storage.base import TimelineStore
+from feedkit import Settings
+from feedkit.storage.base import Timeline, TimelineStore
+from feedkit.storage.entries import of_rows
 from feedkit.storage.redis.marks import RedisMarks
 from feedkit.storage.redis.nodes import opened
 from feedkit.storage.redis.opening import Place
-from feedkit.storage.redis.timelines import RedisTimelines
+from feedkit.storage.redis.timelines import RedisTimelines, shared_timelines
 from feedkit.storage.redis.wire import RedisWire
 from feedkit.testing.contracts import TimelineStoreContract
 
@@ -52,6 +54,32 @@ class TestRedisTimelines(TimelineStoreContract):
             lease_ms=30_000,
         )
 
+    def test_inboxes_and_outboxes_of_one_feed_are_read_in_one_trip(self, monkeypatch: Any) -> None:
+        place = Place(self.wire, f"feedkit:{uuid4().hex[:12]}")
+        _, inboxes, outboxes = shared_timelines(lambda: place, Settings())
+        for store, owner, position in ((inboxes, 1, 5), (outboxes, 1, 6), (outboxes, 2, 7)):
+            token = store.begin(owner)
+            assert token is not None
+            store.install(owner, token, of_rows([(position, 9)]), 0)
+        outboxes.begin(3)
+        each = inboxes.read_many([1, 4]), outboxes.read_many([2, 3, 1])
+        trips: list[int] = []
+        run = RedisWire._run
+
+        def running(*args: Any, **how: Any) -> None:
+            trips.append(1)
+            run(*args, **how)
+
+        monkeypatch.setattr(RedisWire, "_run", running)
+
+        both = inboxes.read_with([1, 4], outboxes, [2, 3, 1])
+
+        assert [[one and told(one) for one in held] for held in both] == [
+            [one and told(one) for one in held] for held in each
+        ]
+        assert [one is None for held in both for one in held] == [False, True, False, True, False]
+        assert len(trips) == 1
+
     def later(self, ms: int) -> None:
         """Every key of this store has that much less to live."""
         client = every_node(self.server)
@@ -65,6 +93,10 @@ class TestRedisTimelines(TimelineStoreContract):
     def test_whatever_happens_it_is_complete_above_its_floor(self, data: st.DataObject) -> None:
         contract: Any = TimelineStoreContract.test_whatever_happens_it_is_complete_above_its_floor
         contract.hypothesis.inner_test(self, data)
+
+
+def told(timeline: Timeline) -> tuple[list[int], int, int]:
+    return timeline.entries.positions.tolist(), timeline.floor, timeline.complete_to
 
 
 def every_node(url: str) -> Any:

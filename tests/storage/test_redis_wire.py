@@ -22,18 +22,21 @@ from feedkit.idset import idset
 from feedkit.storage.base import Timeline
 from feedkit.storage.chunks import Large, LargeKind
 from feedkit.storage.entries import of_rows, pack
+from feedkit.storage.redis.cache import RedisCache
 from feedkit.storage.redis.keys import slot_of
 from feedkit.storage.redis.marks import RedisMarks
 from feedkit.storage.redis.nodes import opened
 from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.timelines import RedisTimelines
 from feedkit.storage.redis.wire import RedisWire
+from feedkit.storage.shared import Lease, Slot, Tombstone, Value
+from feedkit.storage.touching import Cached
 from tests.redis_servers import command, run_redis, server_program
 
 ANN, BEN, CAT = 11, 12, 13
 NEEDED = (
     "+get +set +del +hget +hset +hdel +rpush +rpushx +lrange +lindex +llen +ltrim +lset +pttl +pexpire +persist "
-    "+unlink +scan +evalsha +script|load +info +ping"
+    "+unlink +scan +time +evalsha +script|load +info +ping"
 )
 
 
@@ -81,6 +84,16 @@ def works(target: Any) -> None:
             store.deliver(8)
         assert store.marks.finish(large)
         assert store.timelines.owners() == [ANN]
+        key = (Cached.USER, ANN)
+        cache = RedisCache(store.timelines._place, store.marks, lease_ms=10_000, buried_ms=10_000)
+        (lease,) = cache.lease([key], [0])
+        assert isinstance(lease, Lease)
+        assert cache.fill([(key, lease, Value(1, b"x"))], [10_000]) == [True]
+        assert cache.look([key], [0]) == [Value(1, b"x")]
+        for token in (b"tombone1", b"tombone2"):
+            cache.bury([Tombstone(key, token)])
+        cache.lift([Tombstone(key, b"tombone1")])
+        assert cache.look([key], [0]) == [Slot.BURIED]
 
 
 def port_of(url: str) -> int:

@@ -6,6 +6,7 @@ import pytest
 
 from feedkit import ManualClock
 from feedkit.fanout.near import NearOutboxes
+from feedkit.metrics import Metric
 from feedkit.model import Event, EventKind
 from feedkit.storage.base import Timeline
 from feedkit.storage.entries import of_rows
@@ -107,3 +108,25 @@ def test_after_an_import_everything_is_fetched_anew(near: NearOutboxes, shared: 
     near.apply([Event(EventKind.IMPORTED, 0, 0, 0)])
     shared.posts[ADA] = [9]
     assert held(near, shared, ADA) == {9}
+
+
+def test_what_is_held_and_what_is_not_is_counted(shared: Shared) -> None:
+    counted: list[tuple[str, int, str]] = []
+
+    class Noted:
+        def count(self, metric: Metric, amount: int, label: str = "") -> None:
+            counted.append((metric.name, amount, label))
+
+        def observe(self, metric: Metric, value: float, label: str = "") -> None:
+            raise AssertionError
+
+    clock = ManualClock(START)
+    store = MemoryTimelines(capacity=10, tail=2, maximum=100, ttl_ms=None, clock=clock)
+    near = NearOutboxes(store, Noted())
+    held(near, shared, ADA)
+    held(near, shared, ADA, BOB)
+    assert counted == [
+        ("cache_misses", 1, "outboxes"),
+        ("cache_hits", 1, "outboxes"),
+        ("cache_misses", 1, "outboxes"),
+    ]

@@ -19,7 +19,7 @@ from feedkit.storage.sql.database import MEMORY_URL, Connector
 from feedkit.wiring import wire
 
 _KEYS: Mapping[Any, Any] = {"int": int, "str": str, "uuid": UUID}
-_OF_CONNECT = ("namespace", "policy", "clock", "deliver", "metrics", "redis", "bus")
+_OF_CONNECT = ("namespace", "policy", "clock", "deliver", "metrics", "redis", "bus", "replicas")
 _lock = threading.RLock()
 _feed: DjangoFeed[Any] | None = None
 _names: dict[str, Any] = {}
@@ -76,6 +76,7 @@ def _made(given: dict[str, Any]) -> DjangoFeed[Any]:
         metrics=_imported(of_connect["metrics"]),
         redis=of_connect["redis"],
         bus=of_connect["bus"],
+        replicas=of_connect["replicas"] or (),
     )
     return DjangoFeed(wiring, alias, target_of)
 

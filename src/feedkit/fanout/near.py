@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from feedkit.fanout.delivery import brings_a_post, of_each_author
 from feedkit.idset import single
+from feedkit.metrics import Metrics, of_cache
 from feedkit.model import Event, EventKind
 from feedkit.storage.base import Timeline, TimelineStore
 
@@ -14,14 +15,16 @@ Fetch = Callable[[Sequence[int]], Mapping[int, Timeline]]
 class NearOutboxes:
     """A log consumer of this process: what it holds contains every event that was applied here."""
 
-    def __init__(self, store: TimelineStore) -> None:
-        self._store = store
+    def __init__(self, store: TimelineStore, metrics: Metrics | None = None) -> None:
+        self._store, self._looked_up = store, of_cache(metrics, "outboxes")
 
     def get(self, author_ids: Sequence[int], fetch: Fetch) -> list[Timeline]:
         """The outboxes of authors, in any order; what is not held is fetched, and held from then on."""
         held = self._store.read_many(author_ids)
         missing = [one for one, timeline in zip(author_ids, held, strict=True) if timeline is None]
         near = [timeline for timeline in held if timeline is not None]
+        if self._looked_up is not None:
+            self._looked_up(len(near), len(missing))
         return near + list(self._fetched(missing, fetch).values()) if missing else near
 
     def apply(self, events: Sequence[Event]) -> None:

@@ -1,7 +1,8 @@
 """Timelines as readers have them: as they are held, or built from truth where they are missing."""
 
+import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from attrs import evolve
@@ -19,7 +20,9 @@ from feedkit.storage.entries import Entries
 from feedkit.storage.flights import Flights
 from feedkit.visibility import Tie
 
+T = TypeVar("T")
 _ROWS_AT_ONCE = 20_000
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.002, 0.02
 
 
 class Sharing(Protocol):
@@ -65,6 +68,7 @@ class Timelines:
         self._metrics = metrics
         self._flights = Flights()
         self._shared, self._near = shared, near
+        self._wait_s = settings.shared_wait_ms / 1000
 
     def note_read(self, reader_id: int) -> None:
         """Somebody is about to be shown a page; policies that choose by pairs go by this."""
@@ -75,11 +79,31 @@ class Timelines:
         """Authors whom this reader pulls for themselves, sorted; to be asked for before the inbox."""
         return EMPTY if self._pairs is None else self._pairs.pulled_by(reader_id)
 
-    def inbox(self, reader_id: int) -> Timeline:
-        """The inbox of a reader; who comes while it is being built waits for that same build."""
+    def home(self, reader_id: int, author_ids: Sequence[int]) -> tuple[Timeline, list[Timeline]]:
+        """The inbox of a reader, and the outboxes of authors in any order: in one trip where both are far away."""
+        read: list[Timeline | None] = []
+
+        def fetch(missing: Sequence[int]) -> dict[int, Timeline]:
+            try:
+                inbox, outboxes = self._inboxes.read_with((reader_id,), self._outboxes, missing)
+            except OutOfReach:
+                return self._outboxes_from_truth(missing)
+            read.extend(inbox)
+            return self._outboxes_of(missing, outboxes)
+
+        if self._near is None:
+            return self.inbox(reader_id), self.outboxes(author_ids)
+        outboxes = self._near.get(author_ids, fetch)
+        return self.inbox(reader_id, read or None), outboxes
+
+    def inbox(self, reader_id: int, read: Sequence[Timeline | None] | None = None) -> Timeline:
+        """The inbox of a reader; who comes while it is being built waits for that same build.
+
+        `read`: what is held of it, where that was looked at already.
+        """
         goal = self._goal()
         try:
-            (held,) = self._read(self._inboxes, (reader_id,), goal)
+            (held,) = self._read(self._inboxes, (reader_id,), goal, read)
             if held is not None:
                 return held if held.complete_to >= goal else self._from_truth(reader_id)
             with self._flights.one(reader_id):
@@ -99,10 +123,12 @@ class Timelines:
             return self._near.get(author_ids, self._outboxes_of)
         return list(self._outboxes_of(author_ids).values())
 
-    def _outboxes_of(self, author_ids: Sequence[int]) -> dict[int, Timeline]:
+    def _outboxes_of(
+        self, author_ids: Sequence[int], read: Sequence[Timeline | None] | None = None
+    ) -> dict[int, Timeline]:
         goal = self._goal()
         try:
-            held = dict(zip(author_ids, self._read(self._outboxes, author_ids, goal), strict=True))
+            held = dict(zip(author_ids, self._read(self._outboxes, author_ids, goal, read), strict=True))
             complete = {one: found for one, found in held.items() if found and found.complete_to >= goal}
             missing = [one for one, found in held.items() if found is None]
             behind = [one for one, found in held.items() if found and one not in complete]
@@ -116,9 +142,15 @@ class Timelines:
         """How far timelines have to have come for this read: as far as all that it has looked at before."""
         return 0 if self._shared is None else self._shared.applied()
 
-    def _read(self, store: TimelineStore, owners: Sequence[int], goal: int) -> list[Timeline | None]:
+    def _read(
+        self,
+        store: TimelineStore,
+        owners: Sequence[int],
+        goal: int,
+        read: Sequence[Timeline | None] | None = None,
+    ) -> Sequence[Timeline | None]:
         """What a store holds; where that is behind this process, what it lacks is merged in or delivered first."""
-        held, shared = store.read_many(owners), self._shared
+        held, shared = store.read_many(owners) if read is None else read, self._shared
         if shared is None or _have_come(held, goal):
             return held
         complete = shared.recent.inbox if store is self._inboxes else shared.recent.outbox
@@ -130,7 +162,7 @@ class Timelines:
         return _completed(owners, store.read_many(owners), goal, complete)
 
     def _from_truth(self, reader_id: int) -> Timeline:
-        found = self._truth.read(lambda tx: self._delivered(tx, reader_id))
+        found = self._ask(lambda tx: self._delivered(tx, reader_id))
         return evolve(self._timeline(found, self._inbox_entries), degraded=True)
 
     def _outboxes_from_truth(self, author_ids: Sequence[int]) -> dict[int, Timeline]:
@@ -149,14 +181,14 @@ class Timelines:
 
     def _build_inbox(self, reader_id: int) -> Timeline:
         token = self._inboxes.begin(reader_id)
+        if token is None and (built := self._built_by_others(reader_id)) is not None:
+            return built
         if self._metrics is not None:
             self._metrics.count(BUILDS, 1)
         if token is not None and self._pairs is not None:
             self._pairs.forget(reader_id)
         try:
-            built = self._timeline(
-                self._truth.read(lambda tx: self._delivered(tx, reader_id)), self._inbox_entries
-            )
+            built = self._timeline(self._ask(lambda tx: self._delivered(tx, reader_id)), self._inbox_entries)
         except BaseException:
             if token is not None:
                 self._inboxes.drop((reader_id,))
@@ -164,6 +196,22 @@ class Timelines:
         if token is not None:
             self._inboxes.install(reader_id, token, built.entries, built.floor)
         return built
+
+    def _built_by_others(self, reader_id: int) -> Timeline | None:
+        """What another process builds at this moment, if that does not take too long."""
+        until, pause = time.monotonic() + self._wait_s, _FIRST_PAUSE_S
+        while self._shared is not None and time.monotonic() < until:
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+            goal = self._goal()
+            (held,) = self._read(self._inboxes, (reader_id,), goal)
+            if held is not None:
+                return held if held.complete_to >= goal else None
+        return None
+
+    def _ask(self, work: Callable[[Tx], T]) -> T:
+        """Ask truth what timelines hold. What others have delivered may be more than this process has heard of."""
+        return self._truth.read_copy(work) if self._shared is None else self._truth.read(work)
 
     def _delivered(self, tx: Tx, reader_id: int) -> Entries:
         """What a reader's inbox would hold.
@@ -190,7 +238,7 @@ class Timelines:
         return built
 
     def _newest_of(self, author_ids: Sequence[int]) -> list[Timeline]:
-        newest = self._truth.read(
+        newest = self._ask(
             lambda tx: self._truth.posts.newest_of_each(tx, idset(author_ids), self._outbox_entries)
         )
         return self._split(newest, author_ids)

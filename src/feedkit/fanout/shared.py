@@ -12,6 +12,7 @@ from feedkit.errors import FeedkitError, OutOfReach
 from feedkit.fanout.delivery import Delivery
 from feedkit.fanout.recent import Recent
 from feedkit.fanout.sharing import ChunkWork
+from feedkit.log.consumers import LocalConsumer
 from feedkit.log.letters import DeadLetters
 from feedkit.model import Event, EventKind
 from feedkit.storage.base import TIMELINES, TimelineMarks, Truth, TurnLost, Tx
@@ -54,7 +55,8 @@ class _Pending:
 class SharedDelivery:
     """A shared consumer whose effects are outside truth, so that it may do things twice but leaves nothing out.
 
-    First the timelines, then the marks beside them, then truth: whoever stops in between is repeated.
+    First the timelines and what else `also` lists, whether events could be delivered or became dead letters; then the
+    marks beside them, then truth: whoever stops in between is repeated.
     """
 
     def __init__(
@@ -65,8 +67,11 @@ class SharedDelivery:
         batch: int,
         chunks: ChunkWork,
         letters: DeadLetters,
+        *,
+        also: Sequence[LocalConsumer] = (),
     ) -> None:
         self._truth, self._delivery, self._marks, self._batch = truth, delivery, marks, batch
+        self._also = also
         self._one_at_a_time = threading.Lock()
         self._chunks, self._is_shared, self._letters = chunks, False, letters
 
@@ -117,6 +122,8 @@ class SharedDelivery:
                 self._delivery.clear()
             elif pending.events:
                 begun = self._deliver(pending.events)
+                for consumer in self._also:
+                    consumer.apply(pending.events)
             # Truth knows of what is large before the marks list it: whoever stops here has left it to others.
             under_way = self._truth.write(partial(self._begin, begun=begun)) if begun else pending.under_way
             kept = self._marks.advance(pending.before, pending.up_to, self._last, under_way, begun)

@@ -72,13 +72,27 @@ BUILDS = Metric("inbox_builds", Kind.COUNTER, "Inboxes built from truth, since n
 MERGES = Metric("outbox_merges", Kind.COUNTER, "Outboxes of pulled authors merged into pages.", "outboxes")
 CACHE_HITS = Metric("cache_hits", Kind.COUNTER, "Values found cached.", "values", label="cache")
 CACHE_MISSES = Metric("cache_misses", Kind.COUNTER, "Values loaded from truth.", "values", label="cache")
+GUARDS = Metric(
+    "guards",
+    Kind.COUNTER,
+    "Values in the shared cache that a change was kept out of: held, or missed since Redis was out of reach.",
+    "values",
+    label="outcome",
+)
+REPLICA_READS = Metric(
+    "replica_reads",
+    Kind.COUNTER,
+    "Reads that a replica may serve: used, or not_used since none had come far enough.",
+    "reads",
+    label="outcome",
+)
 PAGES = Metric(
     "pages", Kind.COUNTER, "Pages by how they ended: whole, truncated or degraded.", "pages", label="outcome"
 )
 
 ALL: Final = (
-    *(PUBLISH, PAGE, LAG, EVENTS, DELIVERIES, CHUNKS, DEAD_LETTERS),
-    *(BUILDS, MERGES, CACHE_HITS, CACHE_MISSES, PAGES),
+    *(PUBLISH, PAGE, LAG, EVENTS, DELIVERIES, CHUNKS, DEAD_LETTERS, BUILDS, MERGES),
+    *(CACHE_HITS, CACHE_MISSES, GUARDS, REPLICA_READS, PAGES),
 )
 """Every metric that a feed hands on."""
 

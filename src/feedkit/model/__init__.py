@@ -40,7 +40,15 @@ from feedkit.model.people import (
     has_lapsed,
 )
 from feedkit.model.posts import Comment, Counts, Entity, Media, Own, Post, Revision, rfc3339
-from feedkit.model.reports import Backlog, CheckReport, DrainResult, ImportReport, ReconcileReport, WorkResult
+from feedkit.model.reports import (
+    Backlog,
+    CheckReport,
+    Done,
+    DrainResult,
+    ImportReport,
+    ReconcileReport,
+    WorkResult,
+)
 from feedkit.model.staff import AuditEntry, AuditPage
 
 __all__ = [
@@ -68,6 +76,7 @@ __all__ = [
     "Count",
     "Counts",
     "DeadLetter",
+    "Done",
     "DraftPage",
     "DrainResult",
     "Entity",

@@ -19,7 +19,8 @@ class User(Generic[Key]):
 
     `id` is feedkit's own for them, or 0 where it has not met them, or is not to say that it has (to_dict: null).
     What a `private` user writes goes to followers alone, whom they accept one by one. A suspended one is
-    suspended until `suspended_until_ms` (Unix milliseconds), or until somebody restores them.
+    suspended until `suspended_until_ms` (Unix milliseconds), or until somebody restores them. `guarded` is for whoever
+    has just changed them, see `Relation`.
     """
 
     id: int
@@ -30,6 +31,7 @@ class User(Generic[Key]):
     status: UserStatus = UserStatus.ACTIVE
     private: bool = False
     suspended_until_ms: int | None = None
+    guarded: bool = attrs.field(default=True, eq=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""
@@ -64,11 +66,13 @@ class Relation:
     """What a verb between two users has come to.
 
     `status`: "active" where the relation stands now, "requested" where the other has to agree first, "none"
-    otherwise. `changed`: whether this call changed it.
+    otherwise. `changed`: whether this call changed it. `guarded`: False where it was committed though Redis was out
+    of reach, so that some processes may not know of it, for `shared_ttl_s` seconds at the longest.
     """
 
     status: str
     changed: bool
+    guarded: bool = True
 
     @property
     def active(self) -> bool:

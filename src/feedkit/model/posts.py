@@ -58,7 +58,8 @@ class Post:
 
     `position` orders it in every timeline, 0 as long as it was never published; `ref` is the host's own unique
     name for it. `extra_json` is what the host put beside the text, as JSON; `fallback` is what a client shows
-    that does not know this `kind` or `schema_version`. `list_id` is set where the audience is a list.
+    that does not know this `kind` or `schema_version`. `list_id` is set where the audience is a list. `guarded` is for
+    whoever has just changed it, see `Relation`.
     """
 
     id: int
@@ -85,6 +86,7 @@ class Post:
     quote_of: int | None = None
     fallback: str | None = None
     entities: tuple[Entity, ...] = ()
+    guarded: bool = attrs.field(default=True, eq=False, repr=False)
 
     @property
     def created_at(self) -> datetime:

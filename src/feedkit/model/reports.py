@@ -7,6 +7,22 @@ import attrs
 from feedkit.model.people import Key
 
 
+class Done(int):
+    """How many things a verb has done, a whole number like any other: 0 is false, and a `bool` where it is one thing.
+
+    `guarded`: False where a change was committed though Redis was out of reach at that moment. Until then, for
+    `shared_ttl_s` seconds at the longest, processes may show what it has taken away.
+    """
+
+    guarded: bool
+
+    def __new__(cls, count: int, *, guarded: bool = True) -> "Done":
+        """So many."""
+        made = super().__new__(cls, count)
+        made.guarded = guarded
+        return made
+
+
 @attrs.frozen(slots=True)
 class DrainResult:
     """What a drain did: events applied, entries delivered, seconds taken, and whether nothing is left."""

@@ -156,7 +156,10 @@ class FeedReader(Generic[Key]):
 
     def _fill(self, opened: Opened, at: Cursor, limit: int, left_out: Set[int] = frozenset()) -> Filled[Key]:
         hydrate: Hydrate[Key] = partial(
-            self.hydrator.at_positions, relations=opened.relations, surface=opened.surface
+            self.hydrator.at_positions,
+            relations=opened.relations,
+            surface=opened.surface,
+            authors_at=opened.source.authors_at if isinstance(opened.source, Timelined) else None,
         )
         if opened.oldest_first:
             hydrate = _turned(hydrate)

@@ -54,10 +54,9 @@ class Home(Generic[Key]):
         pulled = self.pulled(viewer_id)
         viewer = self._readthrough.viewer(viewer_id)
         merged_in = viewer.among_home_authors(pulled)
-        inbox = self._timelines.inbox(viewer_id)
         if merged_in and self._metrics is not None:
             self._metrics.count(MERGES, len(merged_in))
-        outboxes = self._timelines.outboxes(list({viewer_id, *merged_in}))
+        inbox, outboxes = self._timelines.home(viewer_id, list({viewer_id, *merged_in}))
         source = Timelined(
             self._truth,
             viewer_id,

@@ -1,9 +1,10 @@
 """Turns entries into what a viewer may see: posts with all that belongs to them, filtered by `visibility`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeGuard
 
 from feedkit.clock import Clock
+from feedkit.idset import Ids
 from feedkit.model import Item, Key, Post, Quoted, User
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.visibility import Relations, Surface, visible
@@ -16,10 +17,17 @@ class Hydrator(Generic[Key]):
         self._readthrough, self._clock = readthrough, clock
 
     def at_positions(
-        self, positions: Sequence[int], relations: Relations, surface: Surface
+        self,
+        positions: Sequence[int],
+        relations: Relations,
+        surface: Surface,
+        authors_at: Callable[[Sequence[int]], Ids] | None = None,
     ) -> tuple[list[Item[Key] | None], set[int]]:
-        """For each position, in order, its item or None; and the positions whose post cannot be decoded."""
-        found = self._readthrough.posts_at(positions)
+        """For each position, in order, its item or None; and the positions whose post cannot be decoded.
+
+        `authors_at` tells whose posts stand at some positions, as far as that is known before.
+        """
+        found = self._readthrough.posts_at(positions, authors_at)
         posts = [found.get(position) for position in positions]
         if _are_whole(posts):
             return self.items(posts, relations, surface), set()

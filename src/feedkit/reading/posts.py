@@ -26,7 +26,7 @@ class PostReader(Generic[Key]):
 
     def many(self, viewer_id: int | None, post_ids: Sequence[int]) -> list[Item[Key] | None]:
         """Posts in the order of `post_ids`, None where there is nothing that this viewer may see."""
-        posts, _ = self._truth.read(lambda tx: self._truth.posts.get_many(tx, post_ids))
+        posts, _ = self._truth.read_copy(lambda tx: self._truth.posts.get_many(tx, post_ids))
         items = self._hydrator.items(posts, self._relations(viewer_id), Surface.POST)
         found = {post.id: item for post, item in zip(posts, items, strict=True)}
         return [found.get(post_id) for post_id in post_ids]

@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, Self
 
 import attrs
+import numpy as np
 
 from feedkit.ids import MAX_ID
-from feedkit.idset import Ids
+from feedkit.idset import Ids, contains, idset
 from feedkit.storage.base import Timeline, Truth, Tx
 from feedkit.storage.entries import EMPTY, newest_positions
 from feedkit.storage.selections import Span
@@ -69,7 +70,7 @@ class Selected:
         return attrs.evolve(self, late=(since, mark))
 
     def _read(self, span: Span) -> list[int]:
-        return self.truth.read(lambda tx: self.select(tx, span))
+        return self.truth.read_copy(lambda tx: self.select(tx, span))
 
 
 class OldestFirst(Selected):
@@ -86,7 +87,8 @@ class OldestFirst(Selected):
 
     def committed_after(self, number: int, lowest: int, limit: int) -> list[int]:
         """The first positions from `lowest` on that events above `number` published."""
-        return self._read(Span(MAX_ID, lowest, limit, (number, MAX_ID)))
+        span = Span(MAX_ID, lowest, limit, (number, MAX_ID))
+        return self.truth.read(lambda tx: self.select(tx, span))
 
 
 def turned(place: int) -> int:
@@ -130,6 +132,12 @@ class Timelined:
         """See `Source`."""
         return attrs.evolve(self, late=(since, mark))
 
+    def authors_at(self, positions: Sequence[int]) -> Ids:
+        """Who wrote what the timelines hold at these positions, each once."""
+        wanted = idset(positions)
+        entries = [timeline.entries for timeline in self._timelines()]
+        return np.unique(np.concatenate([one.authors[contains(wanted, one.positions)] for one in entries]))
+
     @property
     def degraded(self) -> bool:
         """Whether something had to be made from truth, since what is held was out of reach or behind."""
@@ -159,7 +167,7 @@ class Timelined:
     def _recent(self, before: int, floor: int, limit: int) -> list[int]:
         if not len(self.authors):
             return []
-        recent = self.truth.read(
+        recent = self.truth.read_copy(
             lambda tx: self.truth.posts.recent(
                 tx, self.authors, before=before, floor=floor, limit=limit, viewer_id=self.viewer_id
             )
@@ -168,7 +176,7 @@ class Timelined:
         return positions
 
     def _late(self, numbers: tuple[int, int], at_or_below: int, limit: int) -> list[int]:
-        late = self.truth.read(
+        late = self.truth.read_copy(
             lambda tx: self.truth.events.late(
                 tx, numbers, at_or_below=at_or_below, authors=self.authors, limit=limit
             )

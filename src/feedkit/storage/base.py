@@ -127,6 +127,16 @@ class Truth(Protocol):
             SchemaMissing: the tables are not there.
         """
 
+    @property
+    def copies(self) -> bool:
+        """Whether there are copies beside the primary."""
+
+    def read_copy(self, work: Callable[[Tx], T], number: int | None = None) -> T:
+        """As `read`, perhaps on a copy that has everything which the log brought up to that number.
+
+        Without a number, up to what this process has applied. What leaves no event may not be there.
+        """
+
     def times_read(self) -> int:
         """How often `read` was called by this thread: whether two moments saw nothing but what was in memory."""
 
@@ -376,6 +386,12 @@ class TimelineStore(ABC):
     def read(self, owner: int) -> Timeline | None:
         """One timeline, or None."""
         return self.read_many((owner,))[0]
+
+    def read_with(
+        self, owners: Sequence[int], other: "TimelineStore", others: Sequence[int]
+    ) -> tuple[list[Timeline | None], list[Timeline | None]]:
+        """As `read_many` here and of another store: in one trip where both are in one place."""
+        return self.read_many(owners), other.read_many(others)
 
     @abstractmethod
     def floors(self, owners: Sequence[int]) -> list[int | None]:

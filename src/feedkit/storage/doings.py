@@ -73,7 +73,7 @@ class Doings:
 
     def _load_own(self, viewer_id: int, pairs: Sequence[_Pair]) -> dict[_Pair, Own]:
         ids = [one for _, one in pairs]
-        found = self._truth.read(lambda tx: self._truth.engagement.own(tx, viewer_id, ids))
+        found = self._truth.read_copy(lambda tx: self._truth.engagement.own(tx, viewer_id, ids))
         return {pair: found.get(pair[1], NOTHING_DONE) for pair in pairs}
 
 

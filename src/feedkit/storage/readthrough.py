@@ -4,7 +4,7 @@ Applying the log takes out what its events changed. A process applies the log be
 so no reader meets a value from before a change that was committed before the read began.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic
 
 import attrs
@@ -18,6 +18,7 @@ from feedkit.storage.base import Truth
 from feedkit.storage.cache import LeasedCache
 from feedkit.storage.directory import Directory
 from feedkit.storage.doings import Doings
+from feedkit.storage.fetching import Fetching
 from feedkit.visibility import LOGGED_OUT, Relations, no_relations
 
 _PULLED = 0  # the pulled list is one value under one key
@@ -51,8 +52,11 @@ class ReadThrough(Generic[Key]):
         settings: Settings,
         doings: Doings,
         metrics: Metrics | None = None,
+        *,
+        fetching: Fetching,
     ) -> None:
         self._truth, self._directory, self._clock, self.doings = truth, directory, clock, doings
+        self._fetching = fetching
         self._posts: LeasedCache[int, Post | None] = LeasedCache(
             settings.posts_cached, of_cache(metrics, "posts")
         )
@@ -67,13 +71,22 @@ class ReadThrough(Generic[Key]):
         )
         self._pulled: LeasedCache[int, Ids] = LeasedCache(1)
 
-    def posts_at(self, positions: Sequence[int]) -> dict[int, Post | None]:
-        """Posts by position; None for one that cannot be decoded, nothing for one that does not exist."""
-        return self._posts.get_many(positions, self._load_posts)
+    def posts_at(
+        self, positions: Sequence[int], authors_at: Callable[[Sequence[int]], Ids] | None = None
+    ) -> dict[int, Post | None]:
+        """Posts by position; None for one that cannot be decoded, nothing for one that does not exist.
+
+        `authors_at` tells whose posts some are, so that their authors are fetched along.
+        """
+        if authors_at is None or not self._fetching.are_shared:
+            return self._posts.get_many(positions, self._fetching.posts_at)
+        return self._posts.get_many(
+            positions, lambda missing: self._with_authors(missing, authors_at(missing))
+        )
 
     def posts(self, post_ids: Sequence[int]) -> dict[int, Post]:
         """Posts by id; nothing for one that does not exist or cannot be decoded."""
-        return self._posts_by_id.get_many(post_ids, self._load_posts_by_id)
+        return self._posts_by_id.get_many(post_ids, self._fetching.posts)
 
     def users(self, user_ids: Sequence[int]) -> dict[int, User[Key]]:
         """Users by id."""
@@ -136,23 +149,24 @@ class ReadThrough(Generic[Key]):
             case _:
                 self._viewers.discard((event.actor_id, event.object_id))
 
-    def _load_posts(self, positions: Sequence[int]) -> dict[int, Post | None]:
-        posts, unreadable = self._truth.read(lambda tx: self._truth.posts.at_positions(tx, positions))
-        found: dict[int, Post | None] = {post.position: post for post in posts}
-        return found | dict.fromkeys(unreadable)
+    def _with_authors(self, positions: Sequence[int], authors: Ids) -> dict[int, Post | None]:
+        """Posts by position; their authors are cached after that, under leases of their own."""
+        found: list[dict[int, Post | None]] = []
 
-    def _load_posts_by_id(self, post_ids: Sequence[int]) -> dict[int, Post]:
-        posts, _ = self._truth.read(lambda tx: self._truth.posts.get_many(tx, post_ids))
-        return {post.id: post for post in posts}
+        def load(user_ids: Sequence[int]) -> dict[int, User[Key]]:
+            posts, rows = self._fetching.posts_with_users(positions, user_ids)
+            found.append(posts)
+            return {row.id: self._directory.user(row) for row in rows.values()}
+
+        self._users.get_many(authors.tolist(), load)
+        return found[0] if found else self._fetching.posts_at(positions)
 
     def _load_users(self, user_ids: Sequence[int]) -> dict[int, User[Key]]:
-        rows = self._truth.read(lambda tx: self._truth.users.get_many(tx, user_ids))
-        return {row.id: self._directory.user(row) for row in rows}
+        rows = self._fetching.users(user_ids)
+        return {row.id: self._directory.user(row) for row in rows.values()}
 
     def _load_viewer(self, viewer_id: int) -> Viewer:
-        return _viewer(
-            self._truth.read(lambda tx: self._truth.graph.relations(tx, viewer_id, self._clock.now_ms()))
-        )
+        return _viewer(self._fetching.relations(viewer_id))
 
 
 def _viewer(relations: Relations) -> Viewer:

@@ -51,7 +51,7 @@ class Tallies:
         if not telling:
             return counts
         of_people = self._truth.engagement.of_people
-        less = self._truth.read(lambda tx: of_people(tx, telling, relations.blocked, on_post=on_post))
+        less = self._truth.read_copy(lambda tx: of_people(tx, telling, relations.blocked, on_post=on_post))
         return {one: _less(of, less.get(one, {})) for one, of in counts.items()}
 
     def discard(self, object_ids: Iterable[int]) -> None:
@@ -66,7 +66,7 @@ class Tallies:
         """What cannot be brought up to what was applied here is not kept."""
         touched = self._touched()
         for _ in range(_TRIES):
-            whole = self._truth.read(lambda tx: self._whole(tx, object_ids, touched))
+            whole = self._truth.read_copy(lambda tx: self._whole(tx, object_ids, touched))
             if whole is not None:
                 return {one: _counts_of(whole.get(one, {})) for one in object_ids}
         self._counts.discard(object_ids)

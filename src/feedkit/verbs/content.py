@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from feedkit.metrics import PUBLISH
-from feedkit.model import NONE, Audience, Key, Media, Post, Relation
+from feedkit.model import NONE, Audience, Done, Key, Media, Post, Relation
 from feedkit.storage.base import Tx
 from feedkit.verbs.base import UNSET, Verbs, given
 from feedkit.writing.checks import checked_id
@@ -127,16 +127,16 @@ class ContentVerbs(Verbs[Key]):
 
         return runtime.change(change, connection)
 
-    def delete(self, author: Key, post_id: int | str, *, connection: Any = None) -> bool:
-        """Delete one's own post, draft or not; False where that has happened already.
+    def delete(self, author: Key, post_id: int | str, *, connection: Any = None) -> Done:
+        """Delete one's own post, draft or not; 0, which is false, where that has happened already.
 
         Raises:
             NotFound: the author has no such post.
         """
         runtime, wanted = self.runtime(), checked_id("post_id", post_id)
 
-        def change(tx: Tx | None) -> bool:
-            return runtime.publishing.delete(self._author_id(author, tx), wanted, tx)
+        def change(tx: Tx | None) -> Done:
+            return Done(runtime.publishing.delete(self._author_id(author, tx), wanted, tx))
 
         return runtime.change(change, connection)
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from feedkit.model import Key, UserList, UserPage
+from feedkit.model import Done, Key, UserList, UserPage
 from feedkit.reading.people import Asked
 from feedkit.storage.base import Tx
 from feedkit.verbs.base import NOT_MET, Noun
@@ -46,9 +46,15 @@ class Lists(Noun[Key]):
             connection,
         )
 
-    def delete(self, owner: Key, list_id: int | str, *, connection: Any = None) -> None:
+    def delete(self, owner: Key, list_id: int | str, *, connection: Any = None) -> Done:
         """Remove a list. What was posted to it is seen by its author alone from now on."""
-        self._on_one(self._runtime().list_writing.delete, owner, list_id, connection)
+        runtime = self._runtime()
+
+        def change(owner_id: int, found_id: int, tx: Tx | None) -> Done:
+            runtime.list_writing.delete(owner_id, found_id, tx)
+            return Done(1)
+
+        return self._on_one(change, owner, list_id, connection)
 
     def add(self, owner: Key, list_id: int | str, keys: Sequence[Key], *, connection: Any = None) -> int:
         """Put users on a list, at most `batch_max` at once; how many were not on it. They are not told.
@@ -67,15 +73,15 @@ class Lists(Noun[Key]):
 
         return self._on_one(change, owner, list_id, connection)
 
-    def remove(self, owner: Key, list_id: int | str, keys: Sequence[Key], *, connection: Any = None) -> int:
+    def remove(self, owner: Key, list_id: int | str, keys: Sequence[Key], *, connection: Any = None) -> Done:
         """Take users off a list, at most `batch_max` at once; how many were on it."""
         runtime = self._runtime()
         wanted = checked_many("keys", keys, runtime.settings.batch_max)
 
-        def change(owner_id: int, found_id: int, tx: Tx | None) -> int:
+        def change(owner_id: int, found_id: int, tx: Tx | None) -> Done:
             ids = [runtime.directory.find(key, "keys", tx) for key in wanted]
             members = [user_id for user_id in ids if user_id is not None]
-            return runtime.list_writing.remove(owner_id, found_id, members, tx)
+            return Done(runtime.list_writing.remove(owner_id, found_id, members, tx))
 
         return self._on_one(change, owner, list_id, connection)
 

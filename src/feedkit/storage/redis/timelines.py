@@ -4,13 +4,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import attrs
 import numpy as np
 
 from feedkit.idset import Ids, single
 from feedkit.settings import Settings
 from feedkit.storage.base import Timeline, TimelineStore
-from feedkit.storage.entries import ENTRY_BYTES, Entries, merge, pack, unpack
+from feedkit.storage.entries import ENTRY_BYTES, Entries, pack
 from feedkit.storage.redis.commands import Alike, Both, Each, call, command
 from feedkit.storage.redis.keys import Keys
 from feedkit.storage.redis.layout import (
@@ -26,11 +25,10 @@ from feedkit.storage.redis.layout import (
     sealed,
     sealed_anew,
     stamp_of,
-    timeline_of,
 )
-from feedkit.storage.redis.marks import Mark, RedisMarks, fresh_epoch, mark_of
+from feedkit.storage.redis.looking import Held, Looking, looked_at
+from feedkit.storage.redis.marks import RedisMarks, fresh_epoch, mark_of
 from feedkit.storage.redis.opening import Place
-from feedkit.storage.redis.replies import Listed
 from feedkit.storage.redis.scripts import BEGIN, HEAD, KEEP, SWAP, Script
 from feedkit.storage.redis.wire import Wire
 
@@ -40,30 +38,6 @@ _FOUND_AT_ONCE = b"1000"
 _PUSHED_AT_ONCE = 500
 _LEAVE_TTL = b"-1"
 _KEPT_WITHIN = 0.9  # of the time to live: a read renews what has less left
-
-
-@attrs.frozen(slots=True)
-class _Held:
-    """A list, and the mark of its bucket as it was before."""
-
-    header: Header
-    block: bytes
-    tail: bytes
-    length: int
-    left_ms: int
-    mark: Mark
-
-    def of_now(self) -> "_Held | None":
-        """Itself, None where it is of an older epoch."""
-        return self if self.header.epoch == self.mark.epoch else None
-
-    def timeline(self, *, of_inbox: bool) -> Timeline:
-        """What it holds, and in an inbox what is still to be delivered to it."""
-        timeline = timeline_of(self.block, self.tail, self.header.floor)
-        entries = timeline.entries
-        if of_inbox and self.mark.under_way:
-            entries = merge([entries, unpack(self.mark.under_way)])
-        return Timeline(entries, timeline.floor, self.mark.number)
 
 
 class RedisTimelines(TimelineStore):
@@ -111,11 +85,16 @@ class RedisTimelines(TimelineStore):
         return self._push(single(owner), pack(entries[::-1]) + note) > 0
 
     def read_many(self, owners: Sequence[int]) -> list[Timeline | None]:
-        found = [
-            held if held is not None and held.header.kind == SEALED else None for held in self._look(owners)
-        ]
-        self._keep(owners, found)
-        return [None if held is None else held.timeline(of_inbox=self._kind == INBOXES) for held in found]
+        return self._whole(owners, self._look(owners))
+
+    def read_with(
+        self, owners: Sequence[int], other: TimelineStore, others: Sequence[int]
+    ) -> tuple[list[Timeline | None], list[Timeline | None]]:
+        few = len(owners) + len(others) <= _READ_AT_ONCE
+        if not (few and isinstance(other, RedisTimelines) and other._marks is self._marks):
+            return super().read_with(owners, other, others)
+        here, there = looked_at(self._wire, [self._looking(owners), other._looking(others)])
+        return self._whole(owners, here), other._whole(others, there)
 
     def floors(self, owners: Sequence[int]) -> list[int | None]:
         return [
@@ -201,7 +180,7 @@ class RedisTimelines(TimelineStore):
             some = owners[start : start + _READ_AT_ONCE].tolist()
             self._swap(some, self._look(some, stale=True))
 
-    def _swap(self, owners: Sequence[int], found: Sequence[_Held | None]) -> None:
+    def _swap(self, owners: Sequence[int], found: Sequence[Held | None]) -> None:
         chosen: list[int] = []
         calls = []
         for owner, held in zip(owners, found, strict=True):
@@ -222,7 +201,7 @@ class RedisTimelines(TimelineStore):
 
     # reading
 
-    def _look(self, owners: Sequence[int], *, stale: bool = False) -> list[_Held | None]:
+    def _look(self, owners: Sequence[int], *, stale: bool = False) -> list[Held | None]:
         """The lists as they are, None for what is missing; with `stale` also those of an older epoch."""
         return [
             held
@@ -230,29 +209,26 @@ class RedisTimelines(TimelineStore):
             for held in self._look_at(owners[start : start + _READ_AT_ONCE], stale=stale)
         ]
 
-    def _look_at(self, owners: Sequence[int], *, stale: bool) -> list[_Held | None]:
-        place = self._place()
-        keys = place.keys(self._kind)
-        of_owners: list[int] = keys.buckets_of(_array(owners)).tolist()
-        marked = sorted(set(of_owners))
-        names = [keys.of(owner) for owner in owners]
-        # Marks come first, over the same connection: the lists then hold what they say.
-        marks = [command(b"GET", keys.mark(bucket)) for bucket in marked]
-        lists = [command(b"LRANGE", name, b"0", b"-1") for name in names]
-        timed = self._ttl_ms is not None and not stale
-        left = [command(b"PTTL", name) for name in names] if timed else []
-        buckets = _array(marked + of_owners + of_owners if left else marked + of_owners)
-        answers = place.wire.values(buckets, Each(marks + lists + left), together=True)
-        by_bucket = dict(zip(marked, map(mark_of, answers), strict=False))
-        found = answers[len(marks) : len(marks) + len(lists)]
-        left_ms = answers[len(marks) + len(lists) :] or [0] * len(found)
-        held = [
-            _held(listed, ms, by_bucket[bucket])
-            for listed, ms, bucket in zip(found, left_ms, of_owners, strict=True)
-        ]
+    def _look_at(self, owners: Sequence[int], *, stale: bool) -> list[Held | None]:
+        (held,) = looked_at(self._wire, [self._looking(owners, timed=not stale)])
         return held if stale else [one and one.of_now() for one in held]
 
-    def _keep(self, owners: Sequence[int], found: Sequence[_Held | None]) -> None:
+    def _looking(self, owners: Sequence[int], *, timed: bool = True) -> Looking:
+        return Looking(
+            self._keys, owners, self._keys.buckets_of(_array(owners)), timed and self._ttl_ms is not None
+        )
+
+    def _whole(self, owners: Sequence[int], looked_at: Sequence[Held | None]) -> list[Timeline | None]:
+        """Those of this epoch that are not being built; they live on."""
+        found = [
+            held if held is not None and held.header.kind == SEALED and held.of_now() else None
+            for held in looked_at
+        ]
+        self._keep(owners, found)
+        of_inbox = self._kind == INBOXES
+        return [None if held is None else held.timeline(of_inbox=of_inbox) for held in found]
+
+    def _keep(self, owners: Sequence[int], found: Sequence[Held | None]) -> None:
         """Have those live on that have been read."""
         if self._ttl_ms is None:
             return
@@ -320,15 +296,6 @@ def shared_timelines(
         )
 
     return marks, timelines(INBOXES, settings.inbox_entries), timelines(OUTBOXES, settings.outbox_entries)
-
-
-def _held(listed: object, left_ms: int, mark: Mark) -> _Held | None:
-    if not isinstance(listed, Listed):
-        return None
-    header = header_of(listed.head)
-    if header is None:
-        return None
-    return _Held(header, listed.head, listed.tail, listed.length, left_ms, mark)
 
 
 def _is_whole(answer: bytes) -> bool:

@@ -79,6 +79,10 @@ class Database:
         self._reads.by_this_thread += 1
         return self._repeat(lambda _attempt: self._read_once(work))
 
+    def count_read(self) -> None:
+        """Count what this thread reads elsewhere."""
+        self._reads.by_this_thread += 1
+
     def times_read(self) -> int:
         """How often this thread has read."""
         return self._reads.by_this_thread

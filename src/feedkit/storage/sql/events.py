@@ -73,6 +73,8 @@ class SqlEvents:
                 "at": event.at_ms,
             },
         )
+        if tx.told is not None:
+            tx.told.append(event)
 
     def after(self, tx: Tx, number: int, limit: int) -> list[Event]:
         return [_decode(row) for row in self._after.rows(tx, {"after": number, "at_most": limit})]

@@ -12,6 +12,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from feedkit.model import Event
+
 Row = tuple[Any, ...]
 
 
@@ -19,10 +21,10 @@ class Tx:
     """A connection of the driver, inside a transaction or for reading: what statements run on.
 
     `invalidate` takes it out of its pool when it turns out to be broken; `cursor` gives a cursor whose rows are
-    tuples.
+    tuples. `told`: the events that were appended, where somebody wants to know.
     """
 
-    __slots__ = ("cursor", "invalidate", "raw")
+    __slots__ = ("cursor", "invalidate", "raw", "told")
 
     def __init__(
         self, raw: Any, invalidate: Callable[[Any], None], cursor: Callable[[], Any] | None = None
@@ -30,6 +32,7 @@ class Tx:
         self.raw = raw
         self.invalidate = invalidate
         self.cursor: Callable[[], Any] = cursor or raw.cursor
+        self.told: list[Event] | None = None
 
 
 class Prepared:

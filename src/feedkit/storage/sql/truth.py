@@ -1,12 +1,13 @@
 """The SQL driver of truth: one engine, one transaction at a time, one small store per noun."""
 
 import copy
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
 from feedkit.errors import ConfigurationError, KeyTypeMismatch, SchemaMissing
+from feedkit.metrics import Metrics
 from feedkit.model import Event, EventKind
 from feedkit.settings import Settings
 from feedkit.storage import base, bulk, chunks, engaging, letters, lives, relating, selections
@@ -37,8 +38,15 @@ from feedkit.storage.sql.selections import SqlSelections, SqlTags
 from feedkit.storage.sql.tables import SCHEMA_VERSION, Tables
 from feedkit.storage.sql.users import SqlUsers
 from feedkit.storage.sql.waking import Waking
+from feedkit.storage.sql.watched import Watched
+from feedkit.storage.touching import ChangeGuard
+
+if TYPE_CHECKING:
+    from feedkit.storage.sql.replicas import Replicas
 
 T = TypeVar("T")
+NO_COPY_HAS = 1 << 63
+"""A number that no copy of truth comes to."""
 
 
 class SqlTruth:
@@ -48,10 +56,18 @@ class SqlTruth:
         target: a database URL, `memory://`, a Connector, or the host's own Engine.
         namespace: prefix of every table name.
         settings: retries, time-outs and SQLite's `synchronous`.
+        replicas: URLs of servers that follow the target, a PostgreSQL.
+
+    Raises:
+        ConfigurationError: one of these cannot be.
     """
 
     def __init__(
-        self, target: "str | sa.URL | sa.Engine | Connector", namespace: str, settings: Settings
+        self,
+        target: "str | sa.URL | sa.Engine | Connector",
+        namespace: str,
+        settings: Settings,
+        replicas: Sequence[str] = (),
     ) -> None:
         self._database = Database(target, namespace, settings)
         self._tables = Tables(namespace)
@@ -82,6 +98,9 @@ class SqlTruth:
         self._joining = Joining(self._database.engine.dialect, self._database.dialect, self._tables.meta)
         self._install_id: str | None = None
         self._asking = asking_of(self._database.engine, self._tables)
+        self._watched: Watched | None = None
+        self._place: Callable[[], int] = lambda: NO_COPY_HAS
+        self._replicas = self._following(replicas, settings) if replicas else None
         self._run_on(self._database)
         self.one_writer = self.embedded
 
@@ -100,10 +119,51 @@ class SqlTruth:
     def inside(self, connection: object, *, alone: bool) -> "SqlTruth":
         """The same truth as a transaction of the host's sees it; see `Inside`."""
         truth = copy.copy(self)
+        truth._replicas = truth._watched = None
         truth._run_on(Inside(self._database, self._joining, connection, alone=alone))
         truth._asking = None  # nobody else sees what it sees
         truth.one_writer = self.embedded or alone  # then nothing is done on a second connection
         return truth
+
+    @property
+    def copies(self) -> bool:
+        """See `Truth`."""
+        return self._replicas is not None
+
+    def follow(self, place: Callable[[], int], metrics: Metrics | None = None) -> None:
+        """Know the number up to which this process may have applied events, and who counts what replicas serve."""
+        self._place = place
+        if self._replicas is not None:
+            self._replicas.metrics = metrics
+
+    def read_copy(self, work: Callable[[Tx], T], number: int | None = None) -> T:
+        """See `Truth`."""
+        if self._replicas is None:
+            return self.read(work)
+        self._database.count_read()
+        number = self._place() if number is None else number
+        return self._replicas.read(work, number, otherwise=lambda: self.read(work))
+
+    @property
+    def _own_install_id(self) -> str:
+        if self._install_id is None:
+            self._install_id = self.read(self.install.facts)["install_id"]
+        return self._install_id
+
+    def _following(self, urls: Sequence[str], settings: Settings) -> "Replicas":
+        if self.embedded:
+            raise ConfigurationError(
+                "replicas are those of a PostgreSQL, and target is none; leave them out", argument="replicas"
+            )
+        from feedkit.storage.sql.replicas import Replicas  # its driver is an extra
+
+        timeout_s = settings.replica_timeout_ms / 1000
+        return Replicas(urls, self._database.dialect, self._tables, timeout_s, lambda: self._own_install_id)
+
+    def tell(self, guard: ChangeGuard) -> None:
+        """Have somebody hear of every change before it is committed."""
+        self._watched = Watched(self._database.write, self._database.try_write, guard)
+        self.write, self.try_write = self._watched.write, self._watched.try_write
 
     @property
     def embedded(self) -> bool:
@@ -124,19 +184,26 @@ class SqlTruth:
         self.waking.close()
         if self._asking is not None:
             self._asking.close()
-        self._reached.close()
+        try:
+            if self._replicas is not None:
+                self._replicas.close()
+        finally:
+            self._reached.close()
 
     def forget(self) -> None:
         """After a fork, in the child: leave the parent's connections alone and start with none."""
         if self._asking is not None:
             self._asking.forget()
+        if self._replicas is not None:
+            self._replicas.forget()
         self._reached.forget()
 
     def join(self, connection: Any, work: Callable[[Tx], T]) -> T:
-        if self._install_id is None:
-            self._install_id = self.read(self.install.facts)["install_id"]
+        install_id = self._own_install_id
+        if self._watched is not None:
+            work = self._watched.joined(work)
         with self._database.mapping():
-            return self._joining.run(connection, work, self._install_id)
+            return self._joining.run(connection, work, install_id)
 
     def migrate(self, key_type: str, now_ms: int) -> None:
         self._schema.migrate(

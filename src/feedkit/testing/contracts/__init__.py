@@ -39,6 +39,7 @@ from feedkit.testing.contracts.nodes import NodeStoreContract
 from feedkit.testing.contracts.posts import PostStoreContract
 from feedkit.testing.contracts.pulled import PulledStoreContract
 from feedkit.testing.contracts.selections import SelectionStoreContract
+from feedkit.testing.contracts.shared_cache import SharedCacheContract
 from feedkit.testing.contracts.timelines import BoundedTimelineStoreContract, TimelineStoreContract
 from feedkit.testing.contracts.truth import TruthContract
 from feedkit.testing.contracts.users import UserStoreContract
@@ -64,6 +65,7 @@ __all__ = [
     "PostStoreContract",
     "PulledStoreContract",
     "SelectionStoreContract",
+    "SharedCacheContract",
     "TimelineStoreContract",
     "TruthContract",
     "UserStoreContract",

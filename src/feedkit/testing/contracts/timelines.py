@@ -263,6 +263,21 @@ class TimelineStoreContract:
         build(store, ANN, [3])
         assert positions(store.read(ANN)) == [3]
 
+    def test_to_read_of_two_stores_at_once_is_to_read_of_each(self) -> None:
+        store, other = self.small(ttl_ms=TTL_MS), self.small()
+        build(store, ANN, [1, 2])
+        begin(store, BEN)
+        build(other, BEN, [7])
+        build(other, ANN, [3])
+        here, there = store.read_with([ANN, BEN, CAT], other, [BEN, CAT, ANN])
+        assert [positions(one) if one else None for one in here] == [[2, 1], None, None]
+        assert [positions(one) if one else None for one in there] == [[7], None, [3]]
+        assert store.read_with([], other, []) == ([], [])
+        self.later(TTL_MS * 2 // 3)
+        store.read_with([ANN], other, [])
+        self.later(TTL_MS * 2 // 3)
+        assert positions(store.read(ANN)) == [2, 1], "it was kept alive"
+
     def test_reading_keeps_a_timeline_alive(self) -> None:
         store = self.small(ttl_ms=TTL_MS)
         build(store, ANN, [1])

@@ -39,6 +39,15 @@ class TruthContract(TruthSuite):
             write(truth, truth.users.add, {user_id: None}, NOW_MS)
             assert [user.id for user in read(truth, truth.users.get_many, [user_id])] == [user_id]
 
+    def test_a_copy_has_what_was_applied_and_nobody_else_asks_it(self, truth: Truth) -> None:
+        for user_id in range(1, 20):
+            write(truth, truth.users.add, {user_id: None}, NOW_MS)
+            append(truth, event(user_id))
+            number = max(event.number for event in log(truth))
+            for up_to in (None, number):
+                found = truth.read_copy(lambda tx, one=user_id: truth.users.get_many(tx, [one]), up_to)  # type: ignore[misc]
+                assert [user.id for user in found] == [user_id]
+
     def test_what_had_landed_is_not_asked_for_where_the_first_try_succeeds(self, truth: Truth) -> None:
         asked: list[int] = []
         assert truth.write(lambda _: "done", landed=lambda _: asked.append(1)) == "done"

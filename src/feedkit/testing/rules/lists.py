@@ -36,7 +36,7 @@ class ListRules(PeopleRules):
         owner, list_id = self._one_of_all(pick)
         if undo:
             there = member in self.model.members[list_id]
-            assert self.feed(process).lists.remove(owner, list_id, [member]) == there
+            assert bool(self.feed(process).lists.remove(owner, list_id, [member])) == there
             self.model.members[list_id].discard(member)
             self.observe()
         else:

@@ -1,0 +1,81 @@
+"""Looking at lists, and at the marks of their buckets before, in one trip."""
+
+from collections.abc import Sequence
+
+import attrs
+import numpy as np
+
+from feedkit.idset import Ids
+from feedkit.storage.base import Timeline
+from feedkit.storage.entries import merge, unpack
+from feedkit.storage.redis.commands import Each, command
+from feedkit.storage.redis.keys import Keys
+from feedkit.storage.redis.layout import Header, header_of, timeline_of
+from feedkit.storage.redis.marks import Mark, mark_of
+from feedkit.storage.redis.replies import Listed
+from feedkit.storage.redis.wire import Wire
+
+
+@attrs.frozen(slots=True)
+class Held:
+    """A list, and the mark of its bucket as it was before."""
+
+    header: Header
+    block: bytes
+    tail: bytes
+    length: int
+    left_ms: int
+    mark: Mark
+
+    def of_now(self) -> "Held | None":
+        """Itself, None where it is of an older epoch."""
+        return self if self.header.epoch == self.mark.epoch else None
+
+    def timeline(self, *, of_inbox: bool) -> Timeline:
+        """What it holds, and in an inbox what is still to be delivered to it."""
+        timeline = timeline_of(self.block, self.tail, self.header.floor)
+        entries = timeline.entries
+        if of_inbox and self.mark.under_way:
+            entries = merge([entries, unpack(self.mark.under_way)])
+        return Timeline(entries, timeline.floor, self.mark.number)
+
+
+@attrs.frozen(slots=True)
+class Looking:
+    """Lists of one kind to be looked at, with their buckets; `timed`: also how long they have left to live."""
+
+    keys: Keys
+    owners: Sequence[int]
+    buckets: Ids
+    timed: bool
+
+
+def looked_at(wire: Wire, lookings: Sequence[Looking]) -> list[list[Held | None]]:
+    """What is held of the lists of each kind, in order; None for what is missing."""
+    marked: Ids = np.unique(np.concatenate([one.buckets for one in lookings]))
+    commands = [command(b"GET", lookings[0].keys.mark(bucket)) for bucket in marked.tolist()]
+    buckets = [marked]
+    for one in lookings:
+        names = [one.keys.of(owner) for owner in one.owners]
+        commands += [command(b"LRANGE", name, b"0", b"-1") for name in names]
+        commands += [command(b"PTTL", name) for name in names] if one.timed else []
+        buckets += [one.buckets] * (2 if one.timed else 1)
+    # Marks come first, over the same connection: the lists then hold what they say.
+    answers = iter(wire.values(np.concatenate(buckets), Each(commands), together=True))
+    marks = {bucket: mark_of(next(answers)) for bucket in marked.tolist()}
+    found = []
+    for one in lookings:
+        listed = [next(answers) for _ in one.owners]
+        left_ms = [next(answers) if one.timed else 0 for _ in one.owners]
+        rows = zip(listed, left_ms, one.buckets.tolist(), strict=True)
+        found.append([_held(data, ms, marks[bucket]) for data, ms, bucket in rows])
+    return found
+
+
+def _held(listed: object, left_ms: int, mark: Mark) -> Held | None:
+    if not isinstance(listed, Listed):
+        return None
+    header = header_of(listed.head)
+    if header is None:
+        return None
+    return Held(header, listed.head, listed.tail, listed.length, left_ms, mark)
