@@ -7,16 +7,18 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
 import redis
 import sqlalchemy as sa
 
 from feedkit import ConfigurationError, Settings
+from feedkit.fanout.delivery import Delivery
 from feedkit.storage.guarding import Guard
 from feedkit.storage.redis.cache import RedisCache
 from feedkit.storage.touching import Cached, Touches
 from tests.redis_servers import run_redis
-from tests.shared.tools import Counted, Feed, list_of, out_of_reach, prepared, seen, texts
+from tests.shared.tools import SETTINGS, Counted, Feed, list_of, out_of_reach, prepared, seen, texts
 
 RESTRICTING: dict[str, Callable[[Feed, int, Any], Any]] = {
     "block": lambda feed, _, on: feed.block("ada", "bob", connection=on),
@@ -120,21 +122,49 @@ def test_tombstones_of_a_host_are_lifted_once_the_log_is_delivered(
     with run_redis() as url, redis.Redis.from_url(url) as client, sqlite3.connect(target[10:]) as connection:
         feed = another(redis=url)
         prepared(feed)
-
-        def buried() -> list[bytes]:
-            held = [key for kind in Cached for key in client.scan_iter(f"*:{kind.value}:*")]
-            return [key for key in held if (client.get(key) or b"").startswith(b"T")]
-
         connection.execute("BEGIN IMMEDIATE")
         feed.block("ada", "bob", connection=connection)
-        assert len(buried()) == 2
+        assert len(buried(client)) == 2
         connection.commit()
-        assert len(buried()) == 2
+        assert len(buried(client)) == 2
         assert feed.drain().done
-        assert buried() == []
+        assert buried(client) == []
         feed.unblock("ada", "bob")
-        assert buried() == [], "alone it is known when it is committed"
+        assert buried(client) == [], "alone it is known when it is committed"
         feed.close()
+
+
+@pytest.mark.parametrize("event", ["is shared by workers", "becomes a dead letter"])
+def test_they_are_lifted_whatever_becomes_of_the_delivery(
+    another: Callable[..., Feed], target: str, monkeypatch: pytest.MonkeyPatch, event: str
+) -> None:
+    with run_redis() as url, redis.Redis.from_url(url) as client, sqlite3.connect(target[10:]) as connection:
+        large = event == "is shared by workers"
+        feed = another(redis=url, settings=attrs.evolve(SETTINGS, chunk_followers=1 if large else 1000))
+        feed.follow("eve", "ada")
+        post_id = prepared(feed)
+        assert feed.drain().done
+        connection.execute("BEGIN IMMEDIATE")
+        feed.delete("ada", post_id, connection=connection)
+        connection.commit()
+        assert len(buried(client)) == 2
+        if not large:
+            monkeypatch.setattr(Delivery, "deliver", lambda *_: 1 / 0)
+
+        feed.runtime().step(share=False)
+
+        assert buried(client) == []
+        chunks = feed.runtime().chunks
+        assert chunks is not None
+        assert chunks.is_left() == large
+        assert len(feed.dead_letters.page("timelines")) == (not large)
+        feed.close()
+
+
+def buried(client: Any) -> list[bytes]:
+    """The keys under tombstones."""
+    held = [key for kind in Cached for key in client.scan_iter(f"*:{kind.value}:*")]
+    return [key for key in held if (client.get(key) or b"").startswith(b"T")]
 
 
 def test_a_transaction_that_is_rolled_back_leaves_tombstones_that_lapse(
