@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
-from feedkit.idset import Ids
 from feedkit.storage.base import Timeline
 from feedkit.storage.entries import merge, unpack
 from feedkit.storage.redis.commands import Each, command
@@ -46,28 +45,28 @@ class Looking:
 
     keys: Keys
     owners: Sequence[int]
-    buckets: Ids
+    buckets: Sequence[int]
     timed: bool
 
 
 def looked_at(wire: Wire, lookings: Sequence[Looking]) -> list[list[Held | None]]:
     """What is held of the lists of each kind, in order; None for what is missing."""
-    marked: Ids = np.unique(np.concatenate([one.buckets for one in lookings]))
-    commands = [command(b"GET", lookings[0].keys.mark(bucket)) for bucket in marked.tolist()]
-    buckets = [marked]
+    marked = sorted({bucket for one in lookings for bucket in one.buckets})
+    commands = [command(b"GET", lookings[0].keys.mark(bucket)) for bucket in marked]
+    buckets = list(marked)
     for one in lookings:
         names = [one.keys.of(owner) for owner in one.owners]
         commands += [command(b"LRANGE", name, b"0", b"-1") for name in names]
         commands += [command(b"PTTL", name) for name in names] if one.timed else []
-        buckets += [one.buckets] * (2 if one.timed else 1)
+        buckets += [*one.buckets, *one.buckets] if one.timed else one.buckets
     # Marks come first, over the same connection: the lists then hold what they say.
-    answers = iter(wire.values(np.concatenate(buckets), Each(commands), together=True))
-    marks = {bucket: mark_of(next(answers)) for bucket in marked.tolist()}
+    answers = iter(wire.values(np.array(buckets, dtype=np.int64), Each(commands), together=True))
+    marks = {bucket: mark_of(next(answers)) for bucket in marked}
     found = []
     for one in lookings:
         listed = [next(answers) for _ in one.owners]
         left_ms = [next(answers) if one.timed else 0 for _ in one.owners]
-        rows = zip(listed, left_ms, one.buckets.tolist(), strict=True)
+        rows = zip(listed, left_ms, one.buckets, strict=True)
         found.append([_held(data, ms, marks[bucket]) for data, ms, bucket in rows])
     return found
 

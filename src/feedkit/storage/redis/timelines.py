@@ -214,9 +214,9 @@ class RedisTimelines(TimelineStore):
         return held if stale else [one and one.of_now() for one in held]
 
     def _looking(self, owners: Sequence[int], *, timed: bool = True) -> Looking:
-        return Looking(
-            self._keys, owners, self._keys.buckets_of(_array(owners)), timed and self._ttl_ms is not None
-        )
+        keys = self._keys
+        buckets: list[int] = keys.buckets_of(_array(owners)).tolist()
+        return Looking(keys, owners, buckets, timed and self._ttl_ms is not None)
 
     def _whole(self, owners: Sequence[int], looked_at: Sequence[Held | None]) -> list[Timeline | None]:
         """Those of this epoch that are not being built; they live on."""
