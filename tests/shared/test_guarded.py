@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import attrs
@@ -12,6 +13,7 @@ import pytest
 import redis
 import sqlalchemy as sa
 
+import feedkit
 from feedkit import ConfigurationError, Settings
 from feedkit.fanout.delivery import Delivery
 from feedkit.storage.guarding import Guard
@@ -159,6 +161,32 @@ def test_they_are_lifted_whatever_becomes_of_the_delivery(
         assert chunks.is_left() == large
         assert len(feed.dead_letters.page("timelines")) == (not large)
         feed.close()
+
+
+@pytest.mark.postgres
+def test_where_workers_deliver_a_restriction_holds_before_they_have_heard_of_it(
+    postgres_database: str,
+) -> None:
+    """As it is on PostgreSQL with Redis unless somebody says otherwise; here no worker runs until the end."""
+    engine = sa.create_engine(postgres_database)
+    with run_redis() as url, redis.Redis.from_url(url) as client, ExitStack() as stack:
+
+        def newcomer() -> Feed:
+            return stack.enter_context(feedkit.connect(postgres_database, redis=url))
+
+        feed, witness = newcomer(), newcomer()
+        feed.migrate()
+        prepared(feed)
+        assert seen(witness, "bob", "ada") == ["secret", "secret"]
+        with engine.begin() as connection:
+            feed.block("ada", "bob", connection=connection)
+            assert seen(witness, "bob", "ada") == ["secret", "secret"], "it is not committed"
+        assert seen(witness, "bob", "ada") == seen(newcomer(), "bob", "ada") == []
+        assert len(buried(client)) == 2
+        feed.work(max_seconds=0.1)
+        assert buried(client) == []
+        assert seen(newcomer(), "bob", "ada") == []
+    engine.dispose()
 
 
 def buried(client: Any) -> list[bytes]:
