@@ -142,7 +142,8 @@ def test_they_are_lifted_whatever_becomes_of_the_delivery(
 ) -> None:
     with run_redis() as url, redis.Redis.from_url(url) as client, sqlite3.connect(target[10:]) as connection:
         large = event == "is shared by workers"
-        feed = another(redis=url, settings=attrs.evolve(SETTINGS, chunk_followers=1 if large else 1000))
+        settings = attrs.evolve(SETTINGS, delivery_chunk=1, chunk_followers=1) if large else SETTINGS
+        feed = another(redis=url, settings=settings)
         feed.follow("eve", "ada")
         post_id = prepared(feed)
         assert feed.drain().done
