@@ -21,6 +21,7 @@ _CACHE_KIB = 262_144
 _VARIABLES = 900  # of one statement; older SQLite takes 999
 
 _PART = 500  # rows: less than what lies between us and the server, so that neither waits
+_ESCAPED = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}  # in COPY's form as text; the backslash first
 _WHOLE_TABLES = ("hashjoin", "mergejoin", "seqscan")
 
 _ARRAYS: Mapping[str, Callable[[Any], str]] = {
@@ -212,8 +213,11 @@ def _column(values: Sequence[Any]) -> Sequence[str]:
     if {*map(type, values)} <= {int, type(None)}:
         return [r"\N" if value is None else str(value) for value in values]
     joined = "\0".join(["" if value is None else value for value in values])
-    for char, escaped in (("\\", r"\\"), ("\t", r"\t"), ("\n", r"\n"), ("\r", r"\r")):
-        joined = joined.replace(char, escaped)
+    special = [char for char in _ESCAPED if char in joined]
+    if not special and None not in values:
+        return values
+    for char in special:
+        joined = joined.replace(char, _ESCAPED[char])
     return [r"\N" if value is None else one for value, one in zip(values, joined.split("\0"), strict=True)]
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -14,6 +14,8 @@ from feedkit.clock import Clock
 from feedkit.errors import FeedkitError, InvalidArgument
 from feedkit.model import ImportReport
 from feedkit.writing.checks import checked_moments
+
+_LEAD = 10_000  # rows of the first chunk at most, for which the database has to wait
 
 R = TypeVar("R")
 C = TypeVar("C")
@@ -83,7 +85,8 @@ def in_chunks(
     """
     began = time.monotonic()
     report = ImportReport(rows=start)
-    chunks = _prepared(islice(rows, start, None), check, prepare, size, start)
+    sizes = chain([min(size, _LEAD)] if ahead else [], repeat(size))
+    chunks = _prepared(islice(rows, start, None), check, prepare, sizes, start)
     for chunk, settled in _written(chunks, write, ahead=ahead):
         report = ImportReport(
             rows=report.rows + chunk.rows,
@@ -166,10 +169,13 @@ def _prepared(
     rows: Iterator[Any],
     check: Callable[[Sequence[Any]], R],
     prepare: Callable[[R], C],
-    size: int,
+    sizes: Iterable[int],
     first: int,
 ) -> Iterator[Chunk[C]]:
-    while chunk := list(islice(rows, size)):
+    for size in sizes:
+        chunk = list(islice(rows, size))
+        if not chunk:
+            return
         yield Chunk(first, len(chunk), prepare(_checked(chunk, check, first)))
         first += len(chunk)
 

@@ -23,16 +23,36 @@ _STORED_AS = {"extra_json": "extra"}
 
 @attrs.frozen(slots=True)
 class _Chunk:
-    """Rows that are being written: the number of the first, their authors, and what their texts name."""
+    """Rows oldest first, as columns: all that can be said of them without truth."""
 
-    rows: PostRows
-    first: int
-    author_ids: Sequence[int]
-    entities: Sequence[tuple[Entity, ...]]
+    numbers: Sequence[int]
+    """Which row of the chunk each was."""
+    named: Named
+    authors: Ids
+    """The place of each row's author among those who are named."""
+    times: Sequence[int]
+    refs: Sequence[str]
+    texts: Sequence[str]
+    parents: Sequence[str | None]
+    """The ref of what each answers."""
+    parent_ids: Mapping[int, int]
+    """By the place of a row, the id of the post that it answers, where a row names that."""
+    further: Mapping[int, Further]
+    """By the place of a row, what its post has beside what all have."""
 
-
-_Prepared = tuple[PostRows, Sequence[tuple[Entity, ...]], Named, Ids]
-"""Rows, what their texts name, their authors, and the place of each row's author among these."""
+    def those(self, places: Sequence[int]) -> "_Chunk":
+        """Only the rows at these places."""
+        if len(places) == len(self.numbers):
+            return self
+        columns = (self.numbers, self.times, self.refs, self.texts, self.parents)
+        numbers, times, refs, texts, parents = ([column[nth] for nth in places] for column in columns)
+        now_at = {nth: place for place, nth in enumerate(places)}
+        parent_ids, further = (
+            {now_at[nth]: value for nth, value in some.items() if nth in now_at}
+            for some in (self.parent_ids, self.further)
+        )
+        authors = self.authors[np.array(places, dtype=np.int64)]
+        return _Chunk(numbers, self.named, authors, times, refs, texts, parents, parent_ids, further)
 
 
 class PostImport:
@@ -50,86 +70,80 @@ class PostImport:
         steps = self._check, self._prepare, self._write
         return in_chunks(rows, *steps, size=size, start=start, progress=progress, ahead=ahead)
 
-    def _prepare(self, rows: PostRows) -> _Prepared:
+    def _prepare(self, rows: PostRows) -> _Chunk:
         named, (authors,) = self._people.named(rows.authors)
-        return rows, self._entities.of_many(rows.texts), named, authors
+        entities = self._entities.of_many(rows.texts)
+        order = np.argsort(np.array(rows.times, dtype=np.int64), kind="stable")
+        numbers = order.tolist()
+        columns = (rows.times, rows.refs, rows.texts, rows.parents)
+        times, refs, texts, parents = ([column[nth] for nth in numbers] for column in columns)
+        more = {place: rows.more[nth] for place, nth in enumerate(numbers) if nth in rows.more}
+        parent_ids = {place: given["reply_to"] for place, given in more.items() if given.get("reply_to")}
+        further = {
+            place: _further(more.get(place, {}), entities[nth])
+            for place, nth in enumerate(numbers)
+            if place in more or entities[nth]
+        }
+        return _Chunk(numbers, named, authors[order], times, refs, texts, parents, parent_ids, further)
 
-    def _write(self, prepared: _Prepared, first: int) -> Settled:
-        rows, entities, named, authors = prepared
-
+    def _write(self, chunk: _Chunk, first: int) -> Settled:
         def work(tx: Tx) -> Settled:
             self._truth.bulk.hold_positions(tx)
-            chunk = _Chunk(rows, first, self._people.ids(tx, named)[authors].tolist(), entities)
-            fresh = self._fresh(tx, chunk)
-            return self._store(tx, chunk, fresh) if fresh else Settled(0)
+            ids = self._people.ids(tx, chunk.named)
+            fresh = self._fresh(tx, chunk, ids, first)
+            return self._store(tx, fresh, ids, first) if fresh.numbers else Settled(0)
 
         return self._truth.write(work)
 
-    def _fresh(self, tx: Tx, chunk: _Chunk) -> Sequence[int]:
-        """The places of those rows whose posts are not there, oldest first. Raises Conflict."""
-        refs, times = {*chunk.rows.refs}, chunk.rows.times
+    def _fresh(self, tx: Tx, chunk: _Chunk, ids: Ids, first: int) -> _Chunk:
+        """Those rows whose posts are not there. Raises Conflict."""
+        refs = {*chunk.refs}
         there = self._truth.bulk.by_refs(tx, sorted(refs))
-        if not there and len(refs) == len(times):
-            return sorted(range(len(times)), key=times.__getitem__)
+        if not there and len(refs) == len(chunk.refs):
+            return chunk
+        author_ids = ids[chunk.authors].tolist()
         authors = {ref: author_id for ref, (_, author_id) in there.items()}
         fresh = []
-        for nth, (ref, author_id) in enumerate(zip(chunk.rows.refs, chunk.author_ids, strict=True)):
+        for place in sorted(range(len(author_ids)), key=chunk.numbers.__getitem__):
+            ref, author_id = chunk.refs[place], author_ids[place]
             if ref not in authors:
-                fresh.append(nth)
+                fresh.append(place)
                 authors[ref] = author_id
             elif authors[ref] != author_id:
                 error = Conflict("ref is taken by a post of another author", argument="ref")
-                raise row_error(chunk.first + nth, error)
-        return sorted(fresh, key=times.__getitem__)
+                raise row_error(first + chunk.numbers[place], error)
+        return chunk.those(sorted(fresh))
 
-    def _store(self, tx: Tx, chunk: _Chunk, fresh: Sequence[int]) -> Settled:
-        rows = chunk.rows
-        times = [rows.times[nth] for nth in fresh]
-        positions = self._truth.lives.free_positions(tx, times)
-        posts = NewPosts(
-            positions,
-            [chunk.author_ids[nth] for nth in fresh],
-            times,
-            [rows.refs[nth] for nth in fresh],
-            [rows.texts[nth] for nth in fresh],
-            self._parents(tx, chunk, fresh, positions),
-            {
-                place: _further(rows.more.get(nth, {}), chunk.entities[nth])
-                for place, nth in enumerate(fresh)
-                if nth in rows.more or chunk.entities[nth]
-            },
-        )
+    def _store(self, tx: Tx, chunk: _Chunk, ids: Ids, first: int) -> Settled:
+        positions = self._truth.lives.free_positions(tx, chunk.times)
+        author_ids = ids[chunk.authors].tolist()
+        parents = self._parents(tx, chunk, positions, first)
+        posts = NewPosts(positions, author_ids, chunk.times, chunk.refs, chunk.texts, parents, chunk.further)
         self._truth.bulk.insert_posts(tx, posts)
         self._truth.bulk.insert_tags(tx, _tags(posts))
         self._truth.events.append(tx, Event(EventKind.IMPORTED, 0, 0, self._clock.now_ms()))
         self._count(tx, posts)
         return Settled(len(positions))
 
-    def _parents(
-        self, tx: Tx, chunk: _Chunk, fresh: Sequence[int], positions: Sequence[int]
-    ) -> Sequence[int | None]:
+    def _parents(self, tx: Tx, chunk: _Chunk, positions: Sequence[int], first: int) -> Sequence[int | None]:
         """The id of the post that each of these rows answers."""
-        rows = chunk.rows
-        by_id = {nth: more["reply_to"] for nth, more in rows.more.items() if more.get("reply_to")}
+        by_id = chunk.parent_ids
         existing = set(self._truth.bulk.existing_posts(tx, sorted({*by_id.values()}))) if by_id else set()
-        answers = [
-            (place, nth, ref, by_id.get(nth))
-            for place, (nth, ref) in enumerate(zip(fresh, map(rows.parents.__getitem__, fresh), strict=True))
-            if ref is not None or nth in by_id
-        ]
-        new = dict(zip(map(rows.refs.__getitem__, fresh), positions, strict=True)) if answers else {}
-        refs = {ref for _, _, ref, _ in answers if ref is not None} - new.keys()
+        answers = [place for place, ref in enumerate(chunk.parents) if ref is not None or place in by_id]
+        new = dict(zip(chunk.refs, positions, strict=True)) if answers else {}
+        refs = {ref for place in answers if (ref := chunk.parents[place]) is not None and ref not in new}
         stored = self._truth.bulk.by_refs(tx, sorted(refs)) if refs else {}
         by_ref = new | {ref: post_id for ref, (post_id, _) in stored.items()}
-        parents: list[int | None] = [None] * len(fresh)
-        for place, nth, ref, answered in answers:
+        parents: list[int | None] = [None] * len(positions)
+        for place in answers:
+            ref = chunk.parents[place]
             try:
-                parent = parents[place] = _parent(answered, ref, by_ref, existing)
+                parent = parents[place] = _parent(by_id.get(place), ref, by_ref, existing)
                 if ref in new and parent >= positions[place]:
                     message = "reply_to_ref names a younger post; only what is there can be answered"
                     raise InvalidArgument(message, argument="reply_to_ref")
             except FeedkitError as error:
-                raise row_error(chunk.first + nth, error) from None
+                raise row_error(first + chunk.numbers[place], error) from None
         return parents
 
     def _count(self, tx: Tx, posts: NewPosts) -> None:
