@@ -22,7 +22,7 @@ _VARIABLES = 900  # of one statement; older SQLite takes 999
 
 _PART = 500  # rows: less than what lies between us and the server, so that neither waits
 _ESCAPED = {"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"}  # in COPY's form as text; the backslash first
-_WHOLE_TABLES = ("hashjoin", "mergejoin", "seqscan")
+_WHOLE_TABLES = ("hashjoin", "material", "mergejoin", "seqscan")
 
 _ARRAYS: Mapping[str, Callable[[Any], str]] = {
     "bigint": arrays.of_numbers,

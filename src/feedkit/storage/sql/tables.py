@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from feedkit.model import PostStatus
 from feedkit.storage.selections import Part
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 _Ms = sa.BigInteger
 _Id = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite: only INTEGER is the rowid itself
@@ -238,6 +238,7 @@ class Tables:
             sa.Column("kind", sa.String(64), primary_key=True),
             sa.Column("value", sa.BigInteger, nullable=False),
             sqlite_with_rowid=False,
+            postgresql_with={"fillfactor": 50},  # a counter changes beside itself, and leaves its index alone
         )
 
     def _add_log(self) -> None:

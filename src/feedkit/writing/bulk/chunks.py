@@ -1,10 +1,9 @@
 """What every import has in common: rows in, chunk after chunk, and how far it has come."""
 
-import gc
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import nullcontext
 from itertools import chain, islice, repeat
 from typing import Any, Generic, TypeVar
 
@@ -13,6 +12,7 @@ import attrs
 from feedkit.clock import Clock
 from feedkit.errors import FeedkitError, InvalidArgument
 from feedkit.model import ImportReport
+from feedkit.writing.bulk.pace import no_collector, short_turns
 from feedkit.writing.checks import checked_moments
 
 _LEAD = 10_000  # rows of the first chunk at most, for which the database has to wait
@@ -87,16 +87,17 @@ def in_chunks(
     report = ImportReport(rows=start)
     sizes = chain([min(size, _LEAD)] if ahead else [], repeat(size))
     chunks = _prepared(islice(rows, start, None), check, prepare, sizes, start)
-    for chunk, settled in _written(chunks, write, ahead=ahead):
-        report = ImportReport(
-            rows=report.rows + chunk.rows,
-            added=report.added + settled.added,
-            unchanged=report.unchanged + chunk.rows - settled.added - settled.refused,
-            refused=report.refused + settled.refused,
-            seconds=time.monotonic() - began,
-        )
-        if progress is not None:
-            progress(report)
+    with short_turns() if ahead else nullcontext():
+        for chunk, settled in _written(chunks, write, ahead=ahead):
+            report = ImportReport(
+                rows=report.rows + chunk.rows,
+                added=report.added + settled.added,
+                unchanged=report.unchanged + chunk.rows - settled.added - settled.refused,
+                refused=report.refused + settled.refused,
+                seconds=time.monotonic() - began,
+            )
+            if progress is not None:
+                progress(report)
     return report
 
 
@@ -106,7 +107,7 @@ def _written(
     """Each chunk, once it is written. Rows are read by the thread that asks, since they may be bound to it."""
     if not ahead:
         while True:
-            with _no_collector():
+            with no_collector():
                 chunk = next(chunks, None)
                 if chunk is None:
                     return
@@ -121,10 +122,10 @@ def _overlapping(
 ) -> Iterator[tuple[Chunk[C], Settled]]:
     """Each chunk, once it is written; by then the next one was checked, and its error comes after that."""
     failed: BaseException | None = None
-    with _no_collector():
+    with no_collector():
         chunk = next(chunks, None)
     while chunk is not None:
-        with _no_collector():
+        with no_collector():
             running, following = submit(chunk), None
             try:
                 following = next(chunks, None)
@@ -135,21 +136,6 @@ def _overlapping(
         if failed is not None:
             raise failed
         chunk = following
-
-
-@contextmanager
-def _no_collector() -> Iterator[None]:
-    """Leave Python's collector of cycles out of it, for one chunk.
-
-    A chunk makes hundreds of thousands of values, none in a cycle; to look through them takes a quarter of the time.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def row_error(number: int, error: FeedkitError) -> FeedkitError:
