@@ -39,12 +39,13 @@ def short_turns() -> Iterator[None]:
     with _lock:
         if not _imports:
             _before_s = sys.getswitchinterval()
-            sys.setswitchinterval(min(_TURN_S, _before_s))
+            if _before_s > _TURN_S:
+                sys.setswitchinterval(_TURN_S)
         _imports += 1
     try:
         yield
     finally:
         with _lock:
             _imports -= 1
-            if not _imports:
+            if not _imports and _before_s > _TURN_S:
                 sys.setswitchinterval(_before_s)

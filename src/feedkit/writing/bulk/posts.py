@@ -3,56 +3,20 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import attrs
 import numpy as np
 
 from feedkit.clock import Clock
 from feedkit.errors import Conflict, FeedkitError, InvalidArgument
 from feedkit.idset import Ids
 from feedkit.log.counters import Counters, Deltas
-from feedkit.model import OF_PRIVATE, Audience, Count, Entity, Event, EventKind, ImportReport
+from feedkit.model import OF_PRIVATE, Audience, Count, Event, EventKind, ImportReport
 from feedkit.storage.base import Truth, Tx
-from feedkit.storage.bulk import Further, NewPosts
+from feedkit.storage.bulk import NewPosts
 from feedkit.writing.bulk.chunks import Progress, Settled, in_chunks, row_error
-from feedkit.writing.bulk.people import Named, People
+from feedkit.writing.bulk.people import People
+from feedkit.writing.bulk.postchunks import PostChunk, chunk_of
 from feedkit.writing.bulk.postrows import PostRowChecks, PostRows
 from feedkit.writing.entities import Entities, tags_of
-
-_STORED_AS = {"extra_json": "extra"}
-
-
-@attrs.frozen(slots=True)
-class _Chunk:
-    """Rows oldest first, as columns: all that can be said of them without truth."""
-
-    numbers: Sequence[int]
-    """Which row of the chunk each was."""
-    named: Named
-    authors: Ids
-    """The place of each row's author among those who are named."""
-    times: Sequence[int]
-    refs: Sequence[str]
-    texts: Sequence[str]
-    parents: Sequence[str | None]
-    """The ref of what each answers."""
-    parent_ids: Mapping[int, int]
-    """By the place of a row, the id of the post that it answers, where a row names that."""
-    further: Mapping[int, Further]
-    """By the place of a row, what its post has beside what all have."""
-
-    def those(self, places: Sequence[int]) -> "_Chunk":
-        """Only the rows at these places."""
-        if len(places) == len(self.numbers):
-            return self
-        columns = (self.numbers, self.times, self.refs, self.texts, self.parents)
-        numbers, times, refs, texts, parents = ([column[nth] for nth in places] for column in columns)
-        now_at = {nth: place for place, nth in enumerate(places)}
-        parent_ids, further = (
-            {now_at[nth]: value for nth, value in some.items() if nth in now_at}
-            for some in (self.parent_ids, self.further)
-        )
-        authors = self.authors[np.array(places, dtype=np.int64)]
-        return _Chunk(numbers, self.named, authors, times, refs, texts, parents, parent_ids, further)
 
 
 class PostImport:
@@ -70,23 +34,11 @@ class PostImport:
         steps = self._check, self._prepare, self._write
         return in_chunks(rows, *steps, size=size, start=start, progress=progress, ahead=ahead)
 
-    def _prepare(self, rows: PostRows) -> _Chunk:
+    def _prepare(self, rows: PostRows) -> PostChunk:
         named, (authors,) = self._people.named(rows.authors)
-        entities = self._entities.of_many(rows.texts)
-        order = np.argsort(np.array(rows.times, dtype=np.int64), kind="stable")
-        numbers = order.tolist()
-        columns = (rows.times, rows.refs, rows.texts, rows.parents)
-        times, refs, texts, parents = ([column[nth] for nth in numbers] for column in columns)
-        more = {place: rows.more[nth] for place, nth in enumerate(numbers) if nth in rows.more}
-        parent_ids = {place: given["reply_to"] for place, given in more.items() if given.get("reply_to")}
-        further = {
-            place: _further(more.get(place, {}), entities[nth])
-            for place, nth in enumerate(numbers)
-            if place in more or entities[nth]
-        }
-        return _Chunk(numbers, named, authors[order], times, refs, texts, parents, parent_ids, further)
+        return chunk_of(rows, named, authors, self._entities.of_many(rows.texts))
 
-    def _write(self, chunk: _Chunk, first: int) -> Settled:
+    def _write(self, chunk: PostChunk, first: int) -> Settled:
         def work(tx: Tx) -> Settled:
             self._truth.bulk.hold_positions(tx)
             ids = self._people.ids(tx, chunk.named)
@@ -95,7 +47,7 @@ class PostImport:
 
         return self._truth.write(work)
 
-    def _fresh(self, tx: Tx, chunk: _Chunk, ids: Ids, first: int) -> _Chunk:
+    def _fresh(self, tx: Tx, chunk: PostChunk, ids: Ids, first: int) -> PostChunk:
         """Those rows whose posts are not there. Raises Conflict."""
         refs = {*chunk.refs}
         there = self._truth.bulk.by_refs(tx, sorted(refs))
@@ -112,9 +64,9 @@ class PostImport:
             elif authors[ref] != author_id:
                 error = Conflict("ref is taken by a post of another author", argument="ref")
                 raise row_error(first + chunk.numbers[place], error)
-        return chunk.those(sorted(fresh))
+        return chunk.only(sorted(fresh))
 
-    def _store(self, tx: Tx, chunk: _Chunk, ids: Ids, first: int) -> Settled:
+    def _store(self, tx: Tx, chunk: PostChunk, ids: Ids, first: int) -> Settled:
         positions = self._truth.lives.free_positions(tx, chunk.times)
         author_ids = ids[chunk.authors].tolist()
         parents = self._parents(tx, chunk, positions, first)
@@ -125,7 +77,9 @@ class PostImport:
         self._count(tx, posts)
         return Settled(len(positions))
 
-    def _parents(self, tx: Tx, chunk: _Chunk, positions: Sequence[int], first: int) -> Sequence[int | None]:
+    def _parents(
+        self, tx: Tx, chunk: PostChunk, positions: Sequence[int], first: int
+    ) -> Sequence[int | None]:
         """The id of the post that each of these rows answers."""
         by_id = chunk.parent_ids
         existing = set(self._truth.bulk.existing_posts(tx, sorted({*by_id.values()}))) if by_id else set()
@@ -193,11 +147,6 @@ def _by_kind(deltas: Deltas) -> dict[str, tuple[Ids, Ids]]:
     for (one, kind), delta in deltas.items():
         rows.setdefault(str(kind), []).append((one, delta))
     return {kind: tuple(np.array(those, dtype=np.int64).T) for kind, those in rows.items()}
-
-
-def _further(more: Mapping[str, Any], entities: tuple[Entity, ...]) -> Further:
-    fields: dict[str, Any] = {_STORED_AS.get(name, name): value for name, value in more.items()}
-    return Further(**{**fields, "entities": entities})  # type: ignore[typeddict-item]
 
 
 def _tags(posts: NewPosts) -> list[tuple[str, int, int]]:
