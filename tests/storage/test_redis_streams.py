@@ -14,8 +14,7 @@ import redis
 
 from feedkit import ConfigurationError, OutOfReach
 from feedkit.idset import single
-from feedkit.model import Audience, Event, EventKind, Route
-from feedkit.storage.bus import NOT_FILLED, Span, packed, unpacked
+from feedkit.storage.bus import NOT_FILLED, Span
 from feedkit.storage.redis.commands import Each, call
 from feedkit.storage.redis.nodes import opened
 from feedkit.storage.redis.opening import Place
@@ -215,30 +214,6 @@ def named_rights(page: str) -> list[str]:
     text = (Path(__file__).parents[2] / "docs" / "how-to" / page).read_text(encoding="utf-8")
     command_line = text.partition("ACL SETUSER feedkit ")[2].partition("\n\n")[0]
     return [word for word in command_line.split() if word.startswith("+")]
-
-
-# ---------------------------------------------------------------- bytes
-
-
-def test_events_are_kept_in_these_bytes() -> None:
-    stored = bytes.fromhex(
-        "019aae706f73742e7075626c697368656405cd03e9cf0000019b76daa800cd03ea"
-        "a470757368a67075626c696307a09192a57265706c7909"
-    )
-    told = Event(
-        *(EventKind.POST_PUBLISHED, 5, 1001, 1_767_225_600_000, 1002, Route.PUSH),
-        *(Audience.PUBLIC, 7, "", (("reply", 9),)),
-    )
-    assert packed(told).hex() == stored.hex()
-    assert unpacked(stored, 7) == told
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"", b"\x01", b"\x02\x90", b"\x01\x90", b"\x01\xc0", packed(event(1)).replace(b"post.p", b"post.q")],
-)
-def test_what_cannot_be_read_is_unknown(data: bytes) -> None:
-    assert unpacked(data, 7) == Event(EventKind.UNKNOWN, 0, 0, 0, number=7)
 
 
 def test_a_publisher_that_is_behind_is_told_where_it_stands(bus: RedisStreams) -> None:

@@ -17,7 +17,8 @@ from feedkit.errors import LimitExceeded, OutOfReach, Unavailable
 from feedkit.model import Event
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
-from feedkit.storage.bus import Batch, Entry, packed
+from feedkit.storage.bus import Batch, Entry
+from feedkit.storage.event_codec import pack
 from feedkit.storage.letters import Letter
 
 Handler = Callable[[Sequence[Event]], object]
@@ -164,7 +165,7 @@ class Consuming:
             )
         said = "".join(character for character in reason if character != "\0")[:_LONGEST_REASON]
         number, at_ms = entry.event.number, self._clock.now_ms()
-        letters.add(tx, Letter(self._group, number, packed(entry.event), entry.tries, said, at_ms))
+        letters.add(tx, Letter(self._group, number, pack(entry.event), entry.tries, said, at_ms))
 
     def _give_back(self, batch: Batch, handled: int, tally: Tally, *, blamed: bool, pause_ms: int) -> bool:
         kept = self._leases.abandon(batch, handled, blamed=blamed, pause_ms=pause_ms)

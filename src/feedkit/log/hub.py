@@ -9,7 +9,8 @@ from feedkit.log.relay import Relay
 from feedkit.model import BusLag, ConsumeResult, DeadLetter, Event
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
-from feedkit.storage.bus import Bus, unpacked
+from feedkit.storage.bus import Bus
+from feedkit.storage.event_codec import unpack
 from feedkit.storage.letters import Letter
 
 _AT_ONCE = 100
@@ -99,7 +100,7 @@ def _no_group(group: str) -> NotFound:
 
 
 def _event(letter: Letter) -> Event:
-    return unpacked(letter.event, letter.number)
+    return unpack(letter.event, letter.number)
 
 
 def _shown(letter: Letter) -> DeadLetter:

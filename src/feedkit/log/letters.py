@@ -2,21 +2,17 @@
 
 import logging
 import traceback
-from typing import Any
-
-import attrs
 
 from feedkit.clock import Clock
-from feedkit.codec import decode, encode
 from feedkit.errors import LimitExceeded
 from feedkit.metrics import DEAD_LETTERS, Metrics
-from feedkit.model import Audience, DeadLetter, Event, EventKind, Route
+from feedkit.model import DeadLetter, Event
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
+from feedkit.storage.event_codec import pack, unpack
 from feedkit.storage.letters import Letter
 
 UNREADABLE = "this version of feedkit cannot read it"
-_EVENT_SCHEMA = 1
 _LONGEST_REASON = 2000
 
 logger = logging.getLogger(__name__)
@@ -46,7 +42,7 @@ class DeadLetters:
             )
         said = _told(reason).replace("\0", "")[-_LONGEST_REASON:]
         at_ms = self._clock.now_ms()
-        letters.add(tx, Letter(consumer, event.number, packed(event), tries, said, at_ms))
+        letters.add(tx, Letter(consumer, event.number, pack(event), tries, said, at_ms))
         logger.error("event %d is a dead letter of %s after %d tries", event.number, consumer, tries)
         if self._metrics is not None:
             self._metrics.count(DEAD_LETTERS, 1, consumer)
@@ -55,7 +51,7 @@ class DeadLetters:
         """The letters of a consumer above that number of the log, in order."""
         found = self._truth.read(lambda tx: self._truth.letters.after(tx, consumer, number, limit))
         return [
-            DeadLetter(one.consumer, unpacked(one.event, one.number), one.tries, one.reason, one.at)
+            DeadLetter(one.consumer, unpack(one.event, one.number), one.tries, one.reason, one.at)
             for one in found
         ]
 
@@ -68,23 +64,6 @@ class DeadLetters:
         number = letter.event.number
         found = self._truth.events.after(tx, number - 1, 1)
         return found[0] if found and found[0].number == number else letter.event
-
-
-def packed(event: Event) -> bytes:
-    """An event as it is kept."""
-    return encode(_EVENT_SCHEMA, attrs.astuple(event, recurse=False))
-
-
-def unpacked(data: bytes, number: int) -> Event:
-    """An event as it was kept; UNKNOWN where this code cannot read it."""
-    value: Any = decode(_EVENT_SCHEMA, data)
-    try:
-        kind, actor_id, object_id, at_ms, position, route, audience, own_number, detail, about = value
-        others = tuple((str(role), int(other)) for role, other in about)
-        whom: tuple[int, int, int, int] = (actor_id, object_id, at_ms, position)
-        return Event(EventKind(kind), *whom, Route(route), Audience(audience), own_number, detail, others)
-    except (TypeError, ValueError):
-        return Event(EventKind.UNKNOWN, 0, 0, 0, number=number)
 
 
 def _told(reason: BaseException | str) -> str:

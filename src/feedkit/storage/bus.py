@@ -18,19 +18,14 @@ is a fence) can all keep these. `feedkit.testing.contracts.BusContract` checks a
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import attrs
 
-from feedkit.codec import decode, encode
-from feedkit.model import Audience, Event, EventKind, Route
+from feedkit.model import Event
 
 NOT_FILLED = -1
 """The mark of a partition that was never filled, or lost what it held."""
-_EVENT_SCHEMA = 1
-_KINDS = {kind.value: kind for kind in EventKind}  # a dict is quicker than the Enum's own look-up
-_ROUTES = {route.value: route for route in Route}
-_AUDIENCES = {audience.value: audience for audience in Audience}
 _SPREAD, _WORD = 0x9E3779B97F4A7C15, (1 << 64) - 1  # 2^64 over the golden ratio: ids come to lie far apart
 
 
@@ -146,32 +141,3 @@ def by_partition(events: Sequence[Event], partitions: int) -> list[list[Event]]:
     for event in events:
         parts[partition_of(event.actor_id, partitions)].append(event)
     return parts
-
-
-def packed(event: Event) -> bytes:
-    """An event as a bus, or truth's dead letters, keep it."""
-    of_post = (event.position, event.route.value, event.audience.value)
-    what = (event.kind.value, event.actor_id, event.object_id, event.at_ms, *of_post)
-    return encode(_EVENT_SCHEMA, (*what, event.number, event.detail, event.about))
-
-
-def unpacked(data: bytes, number: int) -> Event:
-    """An event as it was kept; one that this code cannot read is UNKNOWN, and whoever meets it starts afresh."""
-    value: Any = decode(_EVENT_SCHEMA, data)
-    try:
-        kind, actor_id, object_id, at_ms, position, route, audience, own_number, detail, about = value
-        others = tuple([(str(role), int(other)) for role, other in about])
-        return Event(
-            _KINDS[kind],
-            actor_id,
-            object_id,
-            at_ms,
-            position,
-            _ROUTES[route],
-            _AUDIENCES[audience],
-            own_number,
-            detail,
-            others,
-        )
-    except (KeyError, TypeError, ValueError):
-        return Event(EventKind.UNKNOWN, 0, 0, 0, number=number)

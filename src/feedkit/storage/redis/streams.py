@@ -18,7 +18,8 @@ import numpy as np
 from feedkit.errors import ConfigurationError, OutOfReach
 from feedkit.idset import Ids, single
 from feedkit.model import Event
-from feedkit.storage.bus import Batch, Entry, Progress, Span, State, by_partition, packed, unpacked
+from feedkit.storage.bus import Batch, Entry, Progress, Span, State, by_partition
+from feedkit.storage.event_codec import pack, unpack
 from feedkit.storage.redis.commands import Each, call, command
 from feedkit.storage.redis.keys import CLUSTER_BUCKETS, tags
 from feedkit.storage.redis.opening import Place
@@ -172,10 +173,10 @@ def refuse_evicting(wire: Wire) -> None:
 
 def _stored(event: Event) -> bytes:
     """With its number in front, by which it is acknowledged, whoever can read the rest."""
-    return event.number.to_bytes(_NUMBER_BYTES, "big") + packed(event)
+    return event.number.to_bytes(_NUMBER_BYTES, "big") + pack(event)
 
 
 def _entries(answer: Sequence[Any]) -> tuple[Entry, ...]:
     tries, *stored = answer or (0,)
     found = [(int.from_bytes(data[:_NUMBER_BYTES], "big"), data[_NUMBER_BYTES:]) for data in stored]
-    return tuple([Entry(unpacked(event, number), tries) for number, event in found])
+    return tuple([Entry(unpack(event, number), tries) for number, event in found])

@@ -6,24 +6,20 @@ from a sequencer, which is whichever process holds a lock for a moment.
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
-from feedkit.codec import MISS, decode, encode
 from feedkit.idset import Ids
-from feedkit.model import OF_POSTS, Audience, Event, EventKind, Route
+from feedkit.model import Event, EventKind
 from feedkit.storage.base import TIMELINES
 from feedkit.storage.entries import Entries, of_rows
+from feedkit.storage.event_codec import from_row, pack_details
 from feedkit.storage.sql.dialects import Dialect, columns
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.tables import Tables
 
-_EVENT_SCHEMA = 2
-_OLD_EVENT_SCHEMA = 1  # route and audience alone
 _SEQUENCER_WAIT_MS = 500
-_KINDS = {kind.value: kind for kind in EventKind}
 _NUMBERED_AT_ONCE = 10_000
 _PRUNED_AT_ONCE = 10_000
 _COLUMNS = ["kind", "actor_id", "object_id", "at", "position", "data"]
@@ -69,7 +65,7 @@ class SqlEvents:
                 "actor_id": event.actor_id,
                 "object_id": event.object_id,
                 "position": event.position,
-                "data": _encode(event),
+                "data": pack_details(event),
                 "at": event.at_ms,
             },
         )
@@ -77,7 +73,7 @@ class SqlEvents:
             tx.told.append(event)
 
     def after(self, tx: Tx, number: int, limit: int) -> list[Event]:
-        return [_decode(row) for row in self._after.rows(tx, {"after": number, "at_most": limit})]
+        return [from_row(row) for row in self._after.rows(tx, {"after": number, "at_most": limit})]
 
     def number_new(self, tx: Tx) -> bool:
         if self.numbers_at_insert:
@@ -195,51 +191,3 @@ def published_by_events(events: sa.Table, dialect: Dialect) -> Any:
         number > sa.bindparam("above"),
         number <= sa.bindparam("up_to"),
     )
-
-
-def _encode(event: Event) -> bytes | None:
-    if event.kind not in OF_POSTS and not event.detail and not event.about:
-        return None
-    return _encode_data(event.route, event.audience, event.detail, event.about)
-
-
-@lru_cache(maxsize=64)
-def _encode_data(route: Route, audience: Audience, detail: str, about: tuple[tuple[str, int], ...]) -> bytes:
-    return encode(_EVENT_SCHEMA, [route.value, audience.value, detail, about])
-
-
-def _decode(row: Any) -> Event:
-    """An event as stored; one that this code cannot read becomes UNKNOWN, and its consumers start afresh."""
-    number, kind, actor_id, object_id, at_ms, position, data = row
-    try:
-        route, audience, detail, about = _NO_DATA if data is None else _decode_data(bytes(data))
-        return Event(
-            _KINDS[kind],
-            actor_id,
-            object_id,
-            at_ms,
-            position,
-            route,
-            audience,
-            number or 0,
-            detail,
-            about,
-        )
-    except (KeyError, ValueError, TypeError):
-        return Event(EventKind.UNKNOWN, actor_id, object_id, at_ms, number=number or 0)
-
-
-_Data = tuple[Route, Audience, str, tuple[tuple[str, int], ...]]
-_NO_DATA: _Data = (Route.PUSH, Audience.PUBLIC, "", ())
-
-
-@lru_cache(maxsize=64)
-def _decode_data(data: bytes) -> _Data:
-    value = decode(_EVENT_SCHEMA, data)
-    if value is MISS:
-        old = decode(_OLD_EVENT_SCHEMA, data)
-        value = [*old, "", []] if isinstance(old, list) else old
-    if not isinstance(value, list):
-        raise ValueError("unknown form of an event")
-    route, audience, detail, about = value
-    return Route(route), Audience(audience), str(detail), tuple((str(role), int(one)) for role, one in about)
