@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import pairwise
@@ -20,11 +21,14 @@ from feedkit import (
     Event,
     EventKind,
     InvalidArgument,
+    LimitExceeded,
     ManualClock,
     NotFound,
     OutOfReach,
     Settings,
+    Unavailable,
 )
+from feedkit.metrics import Metric
 from feedkit.storage.base import Tx
 from feedkit.storage.memory_bus import MemoryBus
 from feedkit.testing import START
@@ -136,11 +140,8 @@ def test_names_of_groups_are_checked(group: Any) -> None:
 
 
 def test_a_handler_has_to_be_callable() -> None:
-    with connected("memory://") as feed:
-        with pytest.raises(InvalidArgument, match="handler must be a function"):
-            feed.bus.consume("search", [])  # type: ignore[arg-type]
-        with pytest.raises(InvalidArgument, match="handler must be a function"):
-            feed.bus.retry("search", None)  # type: ignore[arg-type]
+    with connected("memory://") as feed, pytest.raises(InvalidArgument, match="handler must be a function"):
+        feed.bus.consume("search", [])  # type: ignore[arg-type]
 
 
 def test_consuming_ends_when_its_time_is_over(feed: feedkit.Feed[str]) -> None:
@@ -364,24 +365,132 @@ def log(feed: feedkit.Feed[str]) -> list[Event]:
 # ---------------------------------------------------------------- dead letters
 
 
+def broken(_: Sequence[Event]) -> None:
+    raise ValueError("what somebody wrote")
+
+
 def test_dead_letters_come_in_pages(target: str) -> None:
     with connected(target, bus_tries=1, page_limit_default=2) as feed:
         feed.bus.subscribe("search")
         publish(feed, *"abcde")
-
-        def broken(_: Sequence[Event]) -> None:
-            raise ValueError("no\0t this")
-
         result = feed.bus.consume("search", broken)
         assert (result.done, result.dead) == (True, 5)
-        page = feed.bus.dead_letters("search")
+        page = feed.dead_letters.page("bus:search")
         assert [letter.number for letter in page] == [1, 2]
-        assert [letter.number for letter in feed.bus.dead_letters("search", after=2, limit=10)] == [3, 4, 5]
-        assert {letter.reason for letter in page} == {"ValueError: not this"}
+        further = feed.dead_letters.page("bus:search", after=2, limit=10)
+        assert [letter.number for letter in further] == [3, 4, 5]
         assert page[0].to_dict()["event"] == page[0].event.to_dict()
-        assert feed.bus.dead_letters("mail") == []
-        assert feed.bus.discard("search", [1, 5, 9]) == 2
-        assert feed.bus.lag("search").dead == 3
+        assert feed.dead_letters.discard("bus:search", [1, 5, 9]) == 2
+        assert feed.bus.lag("search").dead == feed.backlog().dead_letters["bus:search"] == 3
+
+
+def test_a_reason_tells_what_came_up_and_where_and_nothing_that_somebody_wrote(target: str) -> None:
+    with connected(target, bus_tries=1) as feed:
+        feed.bus.subscribe("search")
+        publish(feed, "a")
+        feed.bus.consume("search", broken)
+        (letter,) = feed.dead_letters.page("bus:search")
+        assert letter.reason == f"ValueError in broken, line {broken.__code__.co_firstlineno + 1}"
+
+
+def test_letters_are_handled_once_more_all_or_some(target: str) -> None:
+    with connected(target, bus_tries=1) as feed:
+        feed.bus.subscribe("search")
+        publish(feed, *"abcde")
+        feed.bus.consume("search", broken)
+        found: list[int] = []
+
+        def clumsy(events: Sequence[Event]) -> None:
+            found.extend(event.number for event in events)
+            if found[-1] == 3:
+                raise ValueError
+
+        assert feed.dead_letters.retry("bus:search", [4, 2, 4, 77], handler=clumsy) == 2
+        assert found == [2, 4]
+        assert feed.dead_letters.retry("bus:search", handler=clumsy) == 2
+        assert found == [2, 4, 1, 3, 5], "what fails once more keeps nothing behind it"
+        (letter,) = feed.dead_letters.page("bus:search")
+        assert (letter.number, letter.tries) == (3, 2)
+        assert letter.reason.startswith("ValueError in clumsy")
+        assert feed.dead_letters.retry("bus:search", [], handler=clumsy) == 0
+
+
+def test_where_nothing_can_be_handled_letters_stay_as_they_were(target: str) -> None:
+    with connected(target, bus_tries=1) as feed:
+        feed.bus.subscribe("search")
+        publish(feed, *"ab")
+        feed.bus.consume("search", broken)
+        before = feed.dead_letters.page("bus:search")
+
+        def down(_: Sequence[Event]) -> None:
+            raise Unavailable("the search server is down")
+
+        with pytest.raises(Unavailable):
+            feed.dead_letters.retry("bus:search", handler=down)
+        assert feed.dead_letters.page("bus:search") == before
+
+
+def test_a_group_and_a_consumer_of_the_log_may_have_one_name(target: str) -> None:
+    with connected(target, bus_tries=1) as feed:
+        feed.bus.subscribe("counters")
+        post = publish(feed, "a")[0]
+        feed.react("bob", post, "like")
+        feed.drain()
+        feed.bus.consume("counters", broken)
+        assert feed.dead_letters.page("counters") == []
+        assert feed.dead_letters.retry("counters") == 0
+        assert len(feed.dead_letters.page("bus:counters")) == 2
+        assert feed.post("bob", post).counts.reactions == 1
+
+
+def test_letters_outlive_their_group_and_tell_of_it(target: str) -> None:
+    with connected(target, bus_tries=1) as feed:
+        feed.bus.subscribe("search")
+        feed.bus.subscribe("mail")
+        publish(feed, "a")
+        feed.bus.consume("search", broken)
+        of_the_log = ["timelines", "counters", "pulled-list"]
+        assert feed.dead_letters.consumers() == [*of_the_log, "bus:mail", "bus:search"]
+        feed.bus.unsubscribe("search")
+        feed.bus.unsubscribe("mail")
+        assert feed.dead_letters.consumers() == [*of_the_log, "bus:search"]
+        assert feed.dead_letters.retry("bus:search", handler=lambda _: None) == 1
+        assert feed.dead_letters.consumers() == of_the_log
+
+
+def test_letters_are_asked_for_with_what_they_need(target: str) -> None:
+    with connected(target) as feed:
+        feed.bus.subscribe("search")
+        with pytest.raises(
+            InvalidArgument, match=r"consumer must be one of timelines, .*, bus:search; got 'search'"
+        ):
+            feed.dead_letters.page("search")
+        with pytest.raises(InvalidArgument, match="pass the handler of that group"):
+            feed.dead_letters.retry("bus:search")
+        with pytest.raises(InvalidArgument, match="handler must be left out"):
+            feed.dead_letters.retry("counters", handler=print)
+        with pytest.raises(InvalidArgument, match="numbers must be an int, got str"):
+            feed.dead_letters.retry("counters", ["7"])  # type: ignore[list-item]
+        with pytest.raises(LimitExceeded, match="batch_max"):
+            feed.dead_letters.discard("counters", [*range(501)])
+
+
+def test_what_a_group_gives_up_is_counted(target: str) -> None:
+    counted: Counter[tuple[str, str]] = Counter()
+
+    class Counting:
+        def count(self, metric: Metric, amount: int, label: str = "") -> None:
+            counted[metric.name, label] += amount
+
+        def observe(self, *_: Any) -> None:
+            pass
+
+    settings = Settings(**{**FAST, "bus_tries": 1})
+    with feedkit.connect(target, bus="memory://", settings=settings, metrics=Counting()) as feed:
+        feed.bus.subscribe("search")
+        publish(feed, *"ab")
+        feed.bus.consume("search", broken)
+    assert counted["dead_letters", "bus:search"] == 2
 
 
 def test_what_fails_is_tried_again_after_a_while(target: str) -> None:
@@ -416,4 +525,4 @@ def test_nobody_is_given_up_unheard_since_a_worker_went_down_with_others(target:
         assert len(abandoned.entries) == 3
         time.sleep(0.02)
         assert consumed(feed) == posts
-        assert feed.bus.dead_letters("search") == []
+        assert feed.dead_letters.page("bus:search") == []

@@ -6,8 +6,6 @@ from feedkit.model import Backlog
 from feedkit.runtime import Runtime
 from feedkit.storage.base import TIMELINES, Tx
 
-_COUNTED = 1_000_000
-
 
 def measured(runtime: Runtime[Any], now_ms: int) -> Backlog:
     """The backlog as truth has it at that moment. Raises OutOfReach where Redis cannot say who delivers."""
@@ -22,7 +20,7 @@ def measured(runtime: Runtime[Any], now_ms: int) -> Backlog:
         last, waiting = truth.events.last_number(tx), truth.chunks.waiting(tx)
         moments = [event.at_ms for event in truth.events.after(tx, slowest, 1)]
         moments += [large.at for large, _ in waiting[:1]]
-        dead = {name: truth.letters.count(tx, name, _COUNTED) for name in (TIMELINES, *consumers)}
+        dead = {name: runtime.letters.count(tx, name) for name in runtime.letters.consumers(tx)}
         holder = waiting[0][1] if waiting else ""
         return max(0, last - slowest), min(moments, default=None), len(waiting), holder, dead
 

@@ -48,7 +48,7 @@ from feedkit.reading.profile import Profile
 from feedkit.reading.suggestions import Suggestions
 from feedkit.reading.tag import Tag
 from feedkit.reading.thread import Thread
-from feedkit.storage.base import Answer, TimelineMarks, TimelineStore, Tx
+from feedkit.storage.base import TIMELINES, Answer, TimelineMarks, TimelineStore, Tx
 from feedkit.storage.buses import MEMORY_BUS, bus_of, is_in_redis
 from feedkit.storage.directory import KEY_TYPES, Directory
 from feedkit.storage.doings import Doings
@@ -114,9 +114,9 @@ class Runtime(Generic[Key]):
         )
         self._place = self._opening(wiring.redis)
         self._bus_place = self._opening(wiring.bus if is_in_redis(wiring.bus) else None)
-        bus = bus_of(wiring.bus, self._bus_place, settings)
-        self.hub = None if bus is None else Hub(truth, bus, clock, settings)
         self._wire_log()
+        bus = bus_of(wiring.bus, self._bus_place, settings)
+        self.hub = None if bus is None else Hub(truth, bus, settings, self.letters)
         self._wire_reading()
         self._wire_writing()
         self._keys: list[CursorKey] = []
@@ -320,11 +320,16 @@ class Runtime(Generic[Key]):
     def _wire_log(self) -> None:
         truth, settings, clock = self.truth, self.settings, self._wiring.clock
         self._wire_timelines()
-        self.letters = DeadLetters(truth, clock, settings, self.metrics)
         self.post_writing = PostWriting(truth, Router(self._wiring.policy, truth))
         self.targets = Targets(truth, self.directory, clock)
         self.schedule = Schedule(truth, self.post_writing, self.targets, clock)
         counters = Counters(truth)
+        self.shared_consumers: list[SharedConsumer] = [
+            counters,
+            PulledList(self._wiring.policy, truth, clock, settings),
+        ]
+        known = [TIMELINES, *(consumer.name for consumer in self.shared_consumers)]
+        self.letters = DeadLetters(truth, clock, settings, self.metrics, known)
         tallies = Tallies(truth, settings, counters.deltas, lambda: self.tail.touched)
         truth.follow(lambda: self.tail.touched, self.metrics)
         touches = Touches(lambda: self.tail.number)
@@ -353,7 +358,6 @@ class Runtime(Generic[Key]):
             delivery = SharedDelivery(truth, self.delivery, self.marks, *around, also=also)
             others_deliver = self._wiring.deliver == "worker"
             self.sharing = Shared(delivery, lambda: self.tail.touched, recent, others_deliver=others_deliver)
-        self.shared_consumers: list[SharedConsumer] = [counters, PulledList(policy, truth, clock, settings)]
         self.worker = Worker(truth, self.shared_consumers, clock, settings, self.letters)
 
     def _wire_shared_cache(self, touches: Touches) -> None:

@@ -1,6 +1,7 @@
 """Migrating, dropping and exporting, as an operator types it."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,3 +106,25 @@ def test_a_file_that_cannot_be_written_is_one_line(social: str) -> None:
 
     assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
     assert "absent/all.jsonl cannot be written: No such file or directory" in result.stderr
+
+
+def test_dead_letters_of_groups_are_listed_and_discarded() -> None:
+    # given
+    def broken(_: Sequence[feedkit.Event]) -> None:
+        raise ValueError
+
+    with feedkit.connect(URL, bus="memory://", settings=feedkit.Settings(bus_tries=1)) as feed:
+        feed.bus.subscribe("search")
+        feed.publish("ada", text="Hello")
+        feed.publish("ada", text="Once more")
+        feed.bus.consume("search", broken)
+
+    # when
+    listed = last_line(run("dead-letters", "--db", URL, "--json").stdout)["letters"]
+    retried = run("dead-letters", "--db", URL, "--retry", "bus:search")
+    left = last_line(run("dead-letters", "--db", URL, "--discard", "bus:search:1", "--json").stdout)
+
+    # then
+    assert [(one["consumer"], one["number"]) for one in listed] == [("bus:search", 1), ("bus:search", 2)]
+    assert (retried.exit_code, "pass the handler of that group" in retried.output) == (1, True)
+    assert (left["discarded"], [one["number"] for one in left["letters"]]) == (1, [2])

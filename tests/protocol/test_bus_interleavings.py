@@ -74,7 +74,7 @@ class World:
         """A process that begins."""
         runtime = self.feed.runtime()
         bus: Any = Process(self.bus, dies_at)
-        return Hub(runtime.truth, bus, self.feed.wiring.clock, SETTINGS)
+        return Hub(runtime.truth, bus, SETTINGS, runtime.letters)
 
     def take(self, step: str, nth: int, dies_at: tuple[str, bool] | None) -> None:
         try:
@@ -107,7 +107,7 @@ class World:
             hub.bus,
             group,
             process.within("handler", handler),
-            clock=self.feed.wiring.clock,
+            letters=runtime.letters,
             settings=SETTINGS,
         )
         consuming.step(hub.relay.groups()[group], Tally())

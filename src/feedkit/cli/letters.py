@@ -15,7 +15,8 @@ def dead_letters(
     context: typer.Context,
     *,
     retry: Annotated[
-        str | None, typer.Option(metavar="CONSUMER", help="Have the letters of a consumer handled once more.")
+        str | None,
+        typer.Option(metavar="CONSUMER", help="Have the letters of a consumer of the log handled once more."),
     ] = None,
     discard: Annotated[
         str | None, typer.Option(metavar="CONSUMER:NUMBER", help="Forget one letter of a consumer.")

@@ -1,17 +1,24 @@
-"""The two kinds of consumer of the log.
+"""The kinds of consumer of the log.
 
 A *local* consumer keeps a materialisation of one process up to date: every process has its own, and
 remembers its place in memory. A *shared* consumer changes truth: there is one place for all processes,
-kept in truth and moved in the transaction of the consumer's effects.
+kept in truth and moved in the transaction of the consumer's effects. A group of a bus has a *handler* of the host's.
 
-Law for both: an event may come twice, late, and out of order.
+Law for all: an event may come twice, late, and out of order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from feedkit.model import Event
 from feedkit.storage.base import Tx
+
+Handler = Callable[[Sequence[Event]], object]
+"""Takes events into account, of one partition in order.
+
+What it returns is ignored. `Unavailable` says that nothing can be handled at the moment; any other error, that these
+events cannot.
+"""
 
 
 class LocalConsumer(Protocol):

@@ -6,31 +6,20 @@ The source is a bus, or anything else that leases batches as `Leases` says.
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
 import attrs
 
-from feedkit.clock import Clock
-from feedkit.errors import LimitExceeded, OutOfReach, Unavailable
-from feedkit.model import Event
+from feedkit.errors import OutOfReach, Unavailable
+from feedkit.log.consumers import Handler
+from feedkit.log.letters import DeadLetters
 from feedkit.settings import Settings
-from feedkit.storage.base import Truth, Tx
-from feedkit.storage.bus import Batch, Entry
-from feedkit.storage.event_codec import pack
-from feedkit.storage.letters import Letter
-
-Handler = Callable[[Sequence[Event]], object]
-"""Takes events of one partition into account, in order. It may be given an event twice.
-
-What it returns is ignored. `Unavailable` says that nothing can be handled at the moment; any other error, that these
-events cannot.
-"""
+from feedkit.storage.base import Truth
+from feedkit.storage.bus import GROUP, Batch, Entry
 
 _HEARD_ALONE = 2  # tries after which an event was at least once not one among many
 _LONGEST_PAUSE_MS = 60_000
-_LONGEST_REASON = 2000
 
 logger = logging.getLogger(__name__)
 
@@ -60,10 +49,12 @@ class Consuming:
     """One group's handler at work. Safe to run in many threads and processes at once.
 
     Args:
-        truth: where dead letters are kept.
+        truth: in whose transactions dead letters are kept.
         leases: where batches come from.
         group: by name.
         handler: is handed the events.
+        letters: take what it cannot handle.
+        settings: bound batches, leases and tries.
     """
 
     def __init__(
@@ -73,12 +64,12 @@ class Consuming:
         group: str,
         handler: Handler,
         *,
-        clock: Clock,
+        letters: DeadLetters,
         settings: Settings,
     ) -> None:
         self._truth, self._leases = truth, leases
         self._group, self._handler = group, handler
-        self._clock, self._settings = clock, settings
+        self._letters, self._settings = letters, settings
 
     def run(self, start: int, *, until: float | None = None, stop: threading.Event | None = None) -> Tally:
         """Handle batches until there is none to be had, that moment of `time.monotonic()` has come, or it is to stop.
@@ -134,7 +125,7 @@ class Consuming:
     def _alone(self, entry: Entry, tally: Tally) -> bool:
         """Handle one event, or give it up if it was tried often enough; False to try it again later."""
         if entry.tries > max(self._settings.bus_tries, _HEARD_ALONE):
-            reason = "whoever handled it ended or took too long each time"
+            reason: Exception | str = "whoever handled it ended or took too long each time"
         else:
             try:
                 self._handler((entry.event,))
@@ -147,25 +138,11 @@ class Consuming:
                         "an event could not be handled, to be tried again: %s", type(error).__name__
                     )
                     return False
-                reason = f"{type(error).__name__}: {error}"
-        self._truth.write(lambda tx: self._bury(tx, entry, reason))
-        logger.error("event %d is a dead letter after %d tries", entry.event.number, entry.tries)
+                reason = error
+        name = GROUP + self._group
+        self._truth.write(lambda tx: self._letters.bury(tx, name, entry.event, entry.tries, reason))
         tally.dead += 1
         return True
-
-    def _bury(self, tx: Tx, entry: Entry, reason: str) -> None:
-        most, letters = self._settings.dead_letters_max, self._truth.letters
-        if letters.count(tx, self._group, most) >= most:
-            raise LimitExceeded(
-                f"{self._group} has {most} dead letters (dead_letters_max), so nothing more is given up; see their "
-                "reasons, then retry or discard them",
-                argument="group",
-                limit=most,
-                actual=most,
-            )
-        said = "".join(character for character in reason if character != "\0")[:_LONGEST_REASON]
-        number, at_ms = entry.event.number, self._clock.now_ms()
-        letters.add(tx, Letter(self._group, number, pack(entry.event), entry.tries, said, at_ms))
 
     def _give_back(self, batch: Batch, handled: int, tally: Tally, *, blamed: bool, pause_ms: int) -> bool:
         kept = self._leases.abandon(batch, handled, blamed=blamed, pause_ms=pause_ms)

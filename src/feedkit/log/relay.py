@@ -15,9 +15,7 @@ import attrs
 from feedkit.errors import OutOfReach
 from feedkit.model import Event, EventKind
 from feedkit.storage.base import Truth, Tx
-from feedkit.storage.bus import Bus, Span, State
-
-_PREFIX = "bus:"
+from feedkit.storage.bus import GROUP, Bus, Span, State
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +59,7 @@ class Relay:
         """The number up to which each group has handled everything, as truth remembers."""
         offsets = self._truth.read(self._truth.events.offsets)
         return {
-            name.removeprefix(_PREFIX): number for name, number in offsets.items() if name.startswith(_PREFIX)
+            name.removeprefix(GROUP): number for name, number in offsets.items() if name.startswith(GROUP)
         }
 
     def run(self, *, until: float | None = None) -> bool:
@@ -127,8 +125,8 @@ class Relay:
             return False
         stored = self._truth.events.offsets(tx)
         for name, number in moved.items():
-            if stored.get(_PREFIX + name, number) < number:
-                self._truth.events.set_offsets(tx, [_PREFIX + name], number)
+            if stored.get(GROUP + name, number) < number:
+                self._truth.events.set_offsets(tx, [GROUP + name], number)
         return True
 
     def _begin_anew(self, last: int) -> tuple[State, dict[str, int]]:
@@ -142,12 +140,12 @@ class Relay:
     def _set_back(self, tx: Tx, last: int) -> None:
         self._truth.events.claim(tx, wait=True)
         for name, number in self._truth.events.offsets(tx).items():
-            if name.startswith(_PREFIX) and number > last:
+            if name.startswith(GROUP) and number > last:
                 self._truth.events.set_offsets(tx, [name], last)
 
     def _subscribe(self, tx: Tx, group: str) -> int:
         self._truth.events.claim(tx, wait=True)
-        name = _PREFIX + group
+        name = GROUP + group
         known = self._truth.events.offsets(tx).get(name)
         if known is not None:
             return known
@@ -157,4 +155,4 @@ class Relay:
 
     def _unsubscribe(self, tx: Tx, group: str) -> bool:
         self._truth.events.claim(tx, wait=True)
-        return self._truth.events.forget(tx, _PREFIX + group)
+        return self._truth.events.forget(tx, GROUP + group)

@@ -1,4 +1,4 @@
-"""Dead letters: events that a consumer of the log could not handle."""
+"""Dead letters: events that could not be handled."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,11 @@ from feedkit.model.posts import rfc3339
 
 @attrs.frozen(slots=True)
 class DeadLetter:
-    """An event that a consumer could not handle, how often it was tried, and what came of the last try."""
+    """An event that a consumer could not handle, how often it was tried, and what came of the last try.
+
+    `consumer`: of the log, or "bus:" and the name of a group. `reason`: the kind of error and where it came up. The
+    error's text is left out, since it may hold what people wrote, and letters are kept and shown to operators.
+    """
 
     consumer: str
     event: Event

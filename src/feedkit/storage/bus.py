@@ -24,6 +24,8 @@ import attrs
 
 from feedkit.model import Event
 
+GROUP = "bus:"
+"""What groups are named with among the consumers of the log, so that none is taken for another; its name follows."""
 NOT_FILLED = -1
 """The mark of a partition that was never filled, or lost what it held."""
 _SPREAD, _WORD = 0x9E3779B97F4A7C15, (1 << 64) - 1  # 2^64 over the golden ratio: ids come to lie far apart

@@ -29,6 +29,12 @@ class LetterStore(Protocol):
     def after(self, tx: Tx, consumer: str, number: int, limit: int) -> list[Letter]:
         """Letters of a consumer above that number, in order."""
 
+    def get_many(self, tx: Tx, consumer: str, numbers: Sequence[int]) -> list[Letter]:
+        """Those letters of a consumer with these numbers that are there, in order."""
+
+    def consumers(self, tx: Tx) -> list[str]:
+        """Who has letters, by name, in any order."""
+
     def count(self, tx: Tx, consumer: str, at_most: int) -> int:
         """How many letters a consumer has, counted up to `at_most`."""
 

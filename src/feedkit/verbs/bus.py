@@ -2,17 +2,15 @@
 
 import re
 import time
-from collections.abc import Sequence
 
 from feedkit.errors import ConfigurationError, InvalidArgument, shown
-from feedkit.log.consuming import Handler
+from feedkit.log.consumers import Handler
 from feedkit.log.hub import Hub
-from feedkit.model import BusLag, ConsumeResult, DeadLetter, Key
+from feedkit.model import BusLag, ConsumeResult, Key
 from feedkit.verbs.base import Noun
-from feedkit.writing.checks import checked_int, checked_seconds
+from feedkit.writing.checks import checked_seconds
 
 _GROUP = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_HIGHEST = (1 << 53) - 1
 
 
 class EventBus(Noun[Key]):
@@ -30,7 +28,10 @@ class EventBus(Noun[Key]):
         self._hub().relay.subscribe(_checked_group(group))
 
     def unsubscribe(self, group: str) -> bool:
-        """Forget a group and what it has not handled; False where there was none. Its workers should have ended."""
+        """Forget a group and what it has not handled; False where there was none. Its workers should have ended.
+
+        Its dead letters stay until they are discarded.
+        """
         return self._hub().relay.unsubscribe(_checked_group(group))
 
     def groups(self) -> list[str]:
@@ -42,8 +43,8 @@ class EventBus(Noun[Key]):
 
         The handler is given a sequence of `Event`, of one partition, in order. It may be given one twice: after a
         crash, or if it takes longer than `bus_lease_ms`. Where it raises, the events are handed to it one by one; one
-        that fails `bus_tries` times becomes a dead letter, and the rest goes on. Where it raises `Unavailable`,
-        nothing counts as a try. Subscribes the group if it is new.
+        that fails `bus_tries` times becomes a dead letter of "bus:" and the group's name (`feed.dead_letters`), and the
+        rest goes on. Where it raises `Unavailable`, nothing counts as a try. Subscribes the group if it is new.
 
         Raises:
             LimitExceeded: the group has `dead_letters_max` dead letters.
@@ -51,27 +52,12 @@ class EventBus(Noun[Key]):
         """
         hub, name = self._hub(), _checked_group(group)
         checked_seconds("max_seconds", max_seconds)
-        _check_handler(handler)
-        return hub.consume(name, handler, None if max_seconds is None else time.monotonic() + max_seconds)
+        until = None if max_seconds is None else time.monotonic() + max_seconds
+        return hub.consume(name, checked_handler(handler), until)
 
     def lag(self, group: str) -> BusLag:
         """How far a group is behind. Raises NotFound where there is no such group."""
         return self._hub().lag(_checked_group(group))
-
-    def dead_letters(self, group: str, *, after: int = 0, limit: int | None = None) -> list[DeadLetter]:
-        """Events that a group could not handle, with the reason, in order; those with a `number` above `after`."""
-        hub, above = self._hub(), checked_int("after", after, 0, _HIGHEST)
-        return hub.dead_letters(_checked_group(group), above, self._page_limit(limit))
-
-    def retry(self, group: str, handler: Handler) -> int:
-        """Hand a group's dead letters to a handler once more, one by one; how many are none any more."""
-        _check_handler(handler)
-        return self._hub().retry(_checked_group(group), handler)
-
-    def discard(self, group: str, numbers: Sequence[int]) -> int:
-        """Forget dead letters by `number`; how many there were."""
-        chosen = [checked_int("numbers", number, 0, _HIGHEST) for number in numbers]
-        return self._hub().discard(_checked_group(group), chosen)
 
     def _hub(self) -> Hub:
         hub = self._runtime().hub
@@ -91,7 +77,9 @@ def _checked_group(group: object) -> str:
     return group
 
 
-def _check_handler(handler: object) -> None:
+def checked_handler(handler: object) -> Handler:
+    """What takes events. Raises InvalidArgument."""
     if not callable(handler):
         message = f"handler must be a function that takes a sequence of events, got {shown(handler)}"
         raise InvalidArgument(message, argument="handler")
+    return handler

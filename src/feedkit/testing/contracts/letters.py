@@ -37,6 +37,21 @@ class LetterStoreContract(TruthSuite):
         assert read(truth, truth.letters.count, "another", 10) == 1
         assert write(truth, truth.letters.remove, "search", []) == 0
 
+    def test_letters_are_read_by_number(self, truth: Truth) -> None:
+        for number in (3, 1, 2):
+            write(truth, truth.letters.add, letter(number))
+        write(truth, truth.letters.add, letter(7, consumer="another"))
+        assert read(truth, truth.letters.get_many, "search", [3, 7, 1, 3]) == [letter(1), letter(3)]
+        assert read(truth, truth.letters.get_many, "search", []) == []
+
+    def test_it_is_known_who_has_letters(self, truth: Truth) -> None:
+        assert read(truth, truth.letters.consumers) == []
+        for one in (letter(1), letter(2), letter(3, consumer="another")):
+            write(truth, truth.letters.add, one)
+        assert sorted(read(truth, truth.letters.consumers)) == ["another", "search"]
+        write(truth, truth.letters.remove, "search", [1, 2])
+        assert read(truth, truth.letters.consumers) == ["another"]
+
 
 def letter(number: int, consumer: str = "search") -> Letter:
     """A letter of that number."""
