@@ -40,8 +40,8 @@ from benchmarks._common import Report, emit, machine, options, rounded, stopwatc
 from benchmarks._planting import planting
 from feedkit import Feed, PushAll, Settings, connect
 from feedkit.idset import Ids
-from feedkit.storage.base import TIMELINES, Timeline
 from feedkit.storage.entries import Entries, of_rows
+from feedkit.storage.events import TIMELINES
 from feedkit.storage.redis.commands import Alike
 from feedkit.storage.redis.layout import sealed
 from feedkit.storage.redis.marks import RedisMarks
@@ -49,6 +49,7 @@ from feedkit.storage.redis.nodes import opened
 from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.timelines import RedisTimelines, shared_timelines
 from feedkit.storage.redis.wire import RedisWire
+from feedkit.storage.timelines import Timeline
 from tests.redis_servers import run_redis
 
 SETTINGS = Settings()

@@ -10,8 +10,8 @@ import pytest
 import feedkit
 from feedkit import CheckReport, PullAll, PushAll, Settings
 from feedkit.idset import idset
-from feedkit.storage.base import TimelineStore
 from feedkit.storage.entries import of_rows
+from feedkit.storage.timelines import TimelineStore
 from tests.cases.case_tools import everything, ids, opened
 
 Feed = feedkit.Feed[str]

@@ -4,7 +4,8 @@ from typing import Any
 
 from feedkit.model import Backlog
 from feedkit.runtime import Runtime
-from feedkit.storage.base import TIMELINES, Tx
+from feedkit.storage.base import Tx
+from feedkit.storage.events import TIMELINES
 
 
 def measured(runtime: Runtime[Any], now_ms: int) -> Backlog:

@@ -48,10 +48,11 @@ from feedkit.reading.profile import Profile
 from feedkit.reading.suggestions import Suggestions
 from feedkit.reading.tag import Tag
 from feedkit.reading.thread import Thread
-from feedkit.storage.base import TIMELINES, Answer, TimelineMarks, TimelineStore, Tx
+from feedkit.storage.base import Answer, Tx
 from feedkit.storage.buses import MEMORY_BUS, bus_of, is_in_redis
 from feedkit.storage.directory import KEY_TYPES, Directory
 from feedkit.storage.doings import Doings
+from feedkit.storage.events import TIMELINES
 from feedkit.storage.fetching import Fetching
 from feedkit.storage.guarding import Guard, unguarded
 from feedkit.storage.lookups import Lookup
@@ -60,6 +61,7 @@ from feedkit.storage.minting import Minting
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.storage.sql.truth import SqlTruth, check_facts
 from feedkit.storage.tallies import Tallies
+from feedkit.storage.timelines import TimelineMarks, TimelineStore
 from feedkit.storage.touching import Touches
 from feedkit.wiring import Wiring
 from feedkit.writing.bulk.adopting import Adopting

@@ -18,9 +18,10 @@ from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]  # it 
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids, idset
 from feedkit.model import Audience, Event, EventKind, Route
-from feedkit.storage.base import TIMELINES, AuthorLoad
+from feedkit.storage.base import AuthorLoad
 from feedkit.storage.chunks import Chunk, Large
 from feedkit.storage.entries import ENTRY_BYTES, Entries, of_rows
+from feedkit.storage.events import TIMELINES
 from feedkit.storage.redis import scripts
 from feedkit.storage.redis.commands import Commands
 from feedkit.storage.redis.layout import EPOCH_BYTES, IDENTITY_BYTES

@@ -19,10 +19,10 @@ from feedkit.fanout.shared import Shared, SharedDelivery
 from feedkit.fanout.sharing import ChunkWork
 from feedkit.idset import idset
 from feedkit.model import EventKind
-from feedkit.storage.base import Timeline, TurnLost
 from feedkit.storage.redis.marks import RedisMarks
 from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.timelines import RedisTimelines
+from feedkit.storage.timelines import Timeline, TurnLost
 from tests.protocol.simulated import (
     AUTHOR,
     OTHER,

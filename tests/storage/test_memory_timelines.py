@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from feedkit.storage.base import TimelineStore
 from feedkit.storage.memory import MemoryTimelines
+from feedkit.storage.timelines import TimelineStore
 from feedkit.testing.contracts import BoundedTimelineStoreContract
 
 

@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from feedkit import Settings
-from feedkit.storage.base import Timeline, TimelineStore
 from feedkit.storage.entries import of_rows
 from feedkit.storage.redis.marks import RedisMarks
 from feedkit.storage.redis.nodes import opened
 from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.timelines import RedisTimelines, shared_timelines
 from feedkit.storage.redis.wire import RedisWire
+from feedkit.storage.timelines import Timeline, TimelineStore
 from feedkit.testing.contracts import TimelineStoreContract
 
 SERVERS = {"alone": "redis_url", "cluster": "redis_cluster_url"}

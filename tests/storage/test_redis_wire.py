@@ -19,7 +19,6 @@ from redis.sentinel import Sentinel
 
 from feedkit.errors import ConfigurationError, OutOfReach
 from feedkit.idset import idset
-from feedkit.storage.base import Timeline
 from feedkit.storage.chunks import Large, LargeKind
 from feedkit.storage.entries import of_rows, pack
 from feedkit.storage.redis.cache import RedisCache
@@ -30,6 +29,7 @@ from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.timelines import RedisTimelines
 from feedkit.storage.redis.wire import RedisWire
 from feedkit.storage.shared import Lease, Slot, Tombstone, Value
+from feedkit.storage.timelines import Timeline
 from feedkit.storage.touching import Cached
 from tests.redis_servers import command, run_redis, server_program
 

@@ -8,9 +8,9 @@ from feedkit import ManualClock
 from feedkit.fanout.near import NearOutboxes
 from feedkit.metrics import Metric
 from feedkit.model import Event, EventKind
-from feedkit.storage.base import Timeline
 from feedkit.storage.entries import of_rows
 from feedkit.storage.memory import MemoryTimelines
+from feedkit.storage.timelines import Timeline
 from feedkit.testing import START
 
 ADA, BOB = 7, 8

@@ -6,8 +6,8 @@ import pytest
 
 from feedkit.fanout.recent import Recent
 from feedkit.model import Audience, Event, EventKind, Route
-from feedkit.storage.base import Timeline
 from feedkit.storage.entries import of_rows
+from feedkit.storage.timelines import Timeline
 
 HELD = Timeline(of_rows([(50, 8)]), floor=40, complete_to=10)
 

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedkit.idset import Ids, idset
-from feedkit.storage.base import Timeline
 from feedkit.storage.entries import ENTRY_BYTES, of_rows, pack
 from feedkit.storage.redis.commands import Alike, Both, Each, command
 from feedkit.storage.redis.keys import CLUSTER_BUCKETS, SLOTS, Keys, slot_of, tags
@@ -27,6 +26,7 @@ from feedkit.storage.redis.layout import (
     timeline_of,
 )
 from feedkit.storage.redis.replies import Garbled, Listed, Refusal, Replies
+from feedkit.storage.timelines import Timeline
 
 EPOCH = b"\x01" * 8
 positions = st.integers(1, 40)

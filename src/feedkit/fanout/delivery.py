@@ -13,9 +13,10 @@ from feedkit.idset import Ids, single
 from feedkit.metrics import CHUNKS, DELIVERIES, EVENTS, LAG, Metrics
 from feedkit.model import Assoc, Audience, Event, EventKind, PostStatus, Route
 from feedkit.settings import Settings
-from feedkit.storage.base import TimelineStore, Truth
+from feedkit.storage.base import Truth
 from feedkit.storage.chunks import Chunk, Large, LargeKind
 from feedkit.storage.entries import Entries, of_rows, pack, unpack
+from feedkit.storage.timelines import TimelineStore
 from feedkit.visibility import delivered_to_followers
 
 A_HOLDER = 2

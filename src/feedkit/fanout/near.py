@@ -6,7 +6,7 @@ from feedkit.fanout.delivery import brings_a_post, of_each_author
 from feedkit.idset import single
 from feedkit.metrics import Metrics, of_cache
 from feedkit.model import Event, EventKind
-from feedkit.storage.base import Timeline, TimelineStore
+from feedkit.storage.timelines import Timeline, TimelineStore
 
 Fetch = Callable[[Sequence[int]], Mapping[int, Timeline]]
 """Gives the outboxes of authors, with all that this process has applied, or begun to apply."""

@@ -15,7 +15,7 @@ from feedkit.clock import Clock
 from feedkit.fanout.policy import CostBased
 from feedkit.idset import EMPTY, Ids, idset
 from feedkit.settings import Settings
-from feedkit.storage.base import TimelineStore
+from feedkit.storage.timelines import TimelineStore
 
 _FAR = 500.0  # e to this still leaves room for sums
 

@@ -15,9 +15,10 @@ from feedkit.ids import MAX_ID
 from feedkit.idset import EMPTY, Ids, idset
 from feedkit.metrics import BUILDS, Metrics
 from feedkit.settings import Settings
-from feedkit.storage.base import Timeline, TimelineStore, Truth, Tx
+from feedkit.storage.base import Truth, Tx
 from feedkit.storage.entries import Entries
 from feedkit.storage.flights import Flights
+from feedkit.storage.timelines import Timeline, TimelineStore
 from feedkit.visibility import Tie
 
 T = TypeVar("T")

@@ -11,8 +11,8 @@ import attrs
 
 from feedkit.fanout.delivery import brings_a_post
 from feedkit.model import Event, EventKind, Route
-from feedkit.storage.base import Timeline
 from feedkit.storage.entries import Entries, merge, of_rows
+from feedkit.storage.timelines import Timeline
 from feedkit.visibility import delivered_to_followers
 
 _EVENTS = 20_000

@@ -15,8 +15,10 @@ from feedkit.fanout.sharing import ChunkWork
 from feedkit.log.consumers import LocalConsumer
 from feedkit.log.letters import DeadLetters
 from feedkit.model import Event, EventKind
-from feedkit.storage.base import TIMELINES, TimelineMarks, Truth, TurnLost, Tx
+from feedkit.storage.base import Truth, Tx
 from feedkit.storage.chunks import Large
+from feedkit.storage.events import TIMELINES
+from feedkit.storage.timelines import TimelineMarks, TurnLost
 
 _POLL_S = 0.005
 _PATIENCE_S = 0.1

@@ -16,8 +16,10 @@ from feedkit.fanout.delivery import Delivery
 from feedkit.log.letters import DeadLetters
 from feedkit.model import Event, EventKind
 from feedkit.settings import Settings
-from feedkit.storage.base import TIMELINES, TimelineMarks, Truth, TurnLost, Tx
+from feedkit.storage.base import Truth, Tx
 from feedkit.storage.chunks import Chunk, Large, LargeKind, somebody
+from feedkit.storage.events import TIMELINES
+from feedkit.storage.timelines import TimelineMarks, TurnLost
 
 logger = logging.getLogger(__name__)
 

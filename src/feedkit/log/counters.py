@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from feedkit.model import FRIENDS, OF_POSTS, OF_PRIVATE, Audience, Count, Event, EventKind
-from feedkit.storage.base import COUNTED, COUNTERS, REACTED, Truth, Tx
+from feedkit.storage.base import COUNTED, REACTED, Truth, Tx
+from feedkit.storage.events import COUNTERS
 
 Deltas = Counter[tuple[int, str]]
 _SEEN_BY_ALL = (Audience.PUBLIC, Audience.UNLISTED)

@@ -12,7 +12,8 @@ from feedkit.model import CheckReport, Key, PostStatus
 from feedkit.reading.feeds import Opened
 from feedkit.reading.home import Home
 from feedkit.reading.hydrate import Hydrator
-from feedkit.storage.base import TimelineStore, Truth, Tx
+from feedkit.storage.base import Truth, Tx
+from feedkit.storage.timelines import TimelineStore
 
 _WINDOW = 100
 _RETRIES = 5

@@ -20,8 +20,9 @@ from feedkit.reading.hydrate import Hydrator
 from feedkit.reading.pages import FIRST_PAGE, fill
 from feedkit.reading.telling import Delivered, Facts, Place, told
 from feedkit.settings import Settings
-from feedkit.storage.base import Timeline, TimelineStore, Truth
+from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
+from feedkit.storage.timelines import Timeline, TimelineStore
 from feedkit.visibility import LOGGED_OUT, Hidden, Surface, verdict
 
 _PAGES = 50

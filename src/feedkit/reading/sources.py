@@ -8,9 +8,10 @@ import numpy as np
 
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids, contains, idset
-from feedkit.storage.base import Timeline, Truth, Tx
+from feedkit.storage.base import Truth, Tx
 from feedkit.storage.entries import EMPTY, newest_positions
 from feedkit.storage.selections import Span
+from feedkit.storage.timelines import Timeline
 
 FROM_TRUTH = Timeline(EMPTY, MAX_ID)
 """A timeline that is complete for nothing, in place of those that are not to be asked."""

@@ -1,11 +1,9 @@
-"""The contracts of storage and the laws that every driver keeps.
+"""The contract of truth, the durable side of storage, and the laws that every driver keeps.
 
-Truth is durable and transactional: `Truth` runs work in a transaction and offers one small store
-per noun. A `TimelineStore` is a materialisation: it may lose everything at any moment, but what it
-holds it holds completely. `feedkit.testing.contracts` checks any driver against these laws.
+`Truth` runs work in a transaction and offers one small store per noun. `feedkit.storage.timelines` has the contract
+of what is materialised beside it. `feedkit.testing.contracts` checks any driver against these laws.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeVar
@@ -13,13 +11,14 @@ from typing import Any, Protocol, TypeVar
 import attrs
 
 from feedkit.cursor import CursorKey
-from feedkit.ids import MAX_ID, Lease
+from feedkit.ids import Lease
 from feedkit.idset import Ids
-from feedkit.model import Audience, Event, Post
+from feedkit.model import Audience, Post
 from feedkit.storage.bulk import BulkStore
-from feedkit.storage.chunks import ChunkStore, Large
+from feedkit.storage.chunks import ChunkStore
 from feedkit.storage.engaging import CommentStore, EngagementStore
 from feedkit.storage.entries import Entries
+from feedkit.storage.events import EventStore
 from feedkit.storage.exporting import ExportStore
 from feedkit.storage.letters import LetterStore
 from feedkit.storage.lives import JournalStore, LifeStore, MediaStore
@@ -30,10 +29,6 @@ T = TypeVar("T")
 Tx = Any
 """An open transaction of the driver's own kind; opaque above storage."""
 
-COUNTERS = "counters"
-"""The shared consumer that keeps the counters, by its name in the log."""
-TIMELINES = "timelines"
-"""By this name the log knows how far timelines that processes share have been delivered to; pruning does not wait."""
 REACTED, REACTED_BY = "reacted:", "reacted_by:"
 """What the kinds of associations and counters of reactions begin with; the kind of reaction follows."""
 COUNTED = "counted"
@@ -93,7 +88,7 @@ class Truth(Protocol):
     engagement: EngagementStore
     comments: CommentStore
     bulk: BulkStore
-    events: "EventStore"
+    events: EventStore
     letters: LetterStore
     chunks: ChunkStore
     pulled: "PulledStore"
@@ -232,63 +227,6 @@ class CountStore(Protocol):
         """All counters of some objects; nothing for those that have none."""
 
 
-class EventStore(Protocol):
-    """The log.
-
-    `numbers_at_insert`: events have their numbers from the start, so that nobody needs to give them any.
-
-    Laws: an event commits with the change it tells of; numbers are contiguous and given in an order in
-    which nothing that commits late is skipped by a reader that remembers the last number it saw; nobody
-    else's open transaction holds anything back; the newest event is never pruned.
-    """
-
-    numbers_at_insert: bool
-
-    def append(self, tx: Tx, event: Event) -> None:
-        """Add an event in the transaction of its change."""
-
-    def after(self, tx: Tx, number: int, limit: int) -> list[Event]:
-        """Events above `number` in order, then any that are committed and not numbered yet."""
-
-    def number_new(self, tx: Tx) -> bool:
-        """Give numbers to committed events that have none; False where nothing had to be done.
-
-        `tx` is a short transaction for this alone: others wait for it, though not for ever.
-        """
-
-    def last_number(self, tx: Tx) -> int:
-        """The highest number, 0 where there is none."""
-
-    def last_before(self, tx: Tx, ms: int) -> int:
-        """The number before that of the first event of that moment (Unix milliseconds) or later."""
-
-    def late(
-        self, tx: Tx, numbers: tuple[int, int], *, at_or_below: int, authors: Ids, limit: int
-    ) -> Entries:
-        """The newest entries of these authors that were published late.
-
-        That is: by events above the first number, up to the second, at positions not above `at_or_below`.
-        """
-
-    def published_after(self, tx: Tx, number: int, highest: int, limit: int) -> list[int]:
-        """The newest positions up to `highest` that committed events above `number`, or without one, published."""
-
-    def offsets(self, tx: Tx) -> dict[str, int]:
-        """The last number that each shared consumer has applied; whoever is not in it has applied none."""
-
-    def set_offsets(self, tx: Tx, consumers: Sequence[str], number: int) -> None:
-        """Remember how far shared consumers have come, in the transaction of their effects."""
-
-    def forget(self, tx: Tx, consumer: str) -> bool:
-        """Forget a shared consumer, so that pruning does not wait for it; False where there is none."""
-
-    def claim(self, tx: Tx, *, wait: bool) -> bool:
-        """Become the one process that runs the shared consumers until the transaction ends."""
-
-    def prune(self, tx: Tx, older_than_ms: int) -> int:
-        """Remove the oldest events, as far as every shared consumer is past them and none is younger; how many."""
-
-
 class PulledStore(Protocol):
     """Authors whose outboxes are merged in at read time.
 
@@ -342,138 +280,3 @@ class InstallStore(Protocol):
 
     def add_cursor_key(self, tx: Tx, now_ms: int, keep: int) -> None:
         """Mint a key that signs from now on; keep the newest `keep`."""
-
-
-class TurnLost(Exception):
-    """What was delivered in this turn cannot be relied on: it has to be done again."""
-
-
-@attrs.frozen(slots=True)
-class Timeline:
-    """What a store holds of one timeline: every entry at or above `floor`, perhaps some below it.
-
-    `complete_to`: it holds what events of the log up to this number brought; in the memory of one process, what
-    that process has applied.
-    """
-
-    entries: Entries
-    floor: int
-    complete_to: int = MAX_ID
-    degraded: bool = False
-    """Whether it had to be made from truth, since what is held was out of reach or behind."""
-
-
-class TimelineStore(ABC):
-    """Inboxes (by reader) or outboxes (by author): a materialisation, bounded in number and length.
-
-    Laws: a timeline that is not there is never made by a delivery, so a partial one cannot arise; one
-    that is being built reads as missing and keeps what is delivered meanwhile; a whole one is complete
-    at and above its floor, in position order, each position once; to trim it is to raise its floor.
-    """
-
-    @abstractmethod
-    def deliver(self, owners: Ids, entries: Entries) -> int:
-        """Add these entries to each of these timelines that exists; how many entries were added in all."""
-
-    @abstractmethod
-    def append(self, owner: int, entries: Entries, floor: int) -> bool:
-        """Add many entries that are complete only at and above `floor`; False where there is no timeline."""
-
-    @abstractmethod
-    def read_many(self, owners: Sequence[int]) -> list[Timeline | None]:
-        """The timelines, None for each that is missing or being built. Reading keeps one alive."""
-
-    def read(self, owner: int) -> Timeline | None:
-        """One timeline, or None."""
-        return self.read_many((owner,))[0]
-
-    def read_with(
-        self, owners: Sequence[int], other: "TimelineStore", others: Sequence[int]
-    ) -> tuple[list[Timeline | None], list[Timeline | None]]:
-        """As `read_many` here and of another store: in one trip where both are in one place."""
-        return self.read_many(owners), other.read_many(others)
-
-    @abstractmethod
-    def floors(self, owners: Sequence[int]) -> list[int | None]:
-        """The floors, None for what is missing, 0 for what is being built. Keeps nothing alive."""
-
-    @abstractmethod
-    def begin(self, owner: int) -> int | None:
-        """Start to build a timeline that is missing: a token, or None where it is whole or others build it."""
-
-    @abstractmethod
-    def install(self, owner: int, token: int, entries: Entries, floor: int) -> bool:
-        """Finish what `begin` started; False, and nothing changed, where the token no longer stands."""
-
-    @abstractmethod
-    def remove(self, owners: Ids, positions: Ids) -> None:
-        """Take entries out of those of these timelines that exist."""
-
-    @abstractmethod
-    def drop(self, owners: Sequence[int]) -> None:
-        """Forget whole timelines; an unfinished build among them is void."""
-
-    @abstractmethod
-    def owners(self, limit: int | None = None) -> list[int]:
-        """Whose timelines are held here whole, in any order; at most `limit`, None for all."""
-
-    @abstractmethod
-    def clear(self) -> None:
-        """Forget everything."""
-
-    def holders(self) -> Ids | None:
-        """Everybody whose timeline is held here, whole or being built; None where that cannot be told."""
-        return None
-
-
-class TimelineMarks(Protocol):
-    """How far the log has been delivered to timelines that processes share, as the very servers say that hold them.
-
-    Laws: a timeline that is held contains what all events up to the mark beside it brought, but for what the mark
-    *lists*: entries of large deliveries that are still under way, which readers merge in. A server whose mark is
-    lower than truth remembers has lost something, and so has one that lists what truth does not know of; one whose
-    mark is above the log has outlived truth: each begins a new epoch, and no timeline of an older one is ever read,
-    appended to or installed again.
-    """
-
-    def turn(self) -> AbstractContextManager[bool]:
-        """Be the one who delivers, and in whose turn the thread's deliveries are counted; False where others are.
-
-        Raises:
-            TurnLost: within it: something came between, and nobody knows what became of the deliveries.
-        """
-
-    def advance(
-        self,
-        before: int,
-        up_to: int,
-        last: Callable[[], int],
-        under_way: Sequence[Large] = (),
-        begun: Sequence[Large] = (),
-    ) -> bool:
-        """Note that all events up to number `up_to` are delivered, where truth remembers that those to `before` were.
-
-        `last` gives the highest number of the log. Of large deliveries, `begun` are those that these events bring,
-        and are listed from now on; `under_way` are all that truth knows of, these included. False where a new epoch
-        had to begin.
-        """
-
-    def renew(self) -> None:
-        """Begin a new epoch everywhere: all timelines count as missing."""
-
-    def part(
-        self, number: int, nth: int, keep_ms: int, keep: Callable[[], object]
-    ) -> AbstractContextManager[None]:
-        """Deliver one chunk of a large delivery; whoever begins the same later takes it over.
-
-        `keep` is called whenever half of `keep_ms` milliseconds are over, so that the chunk stays claimed.
-
-        Raises:
-            TurnLost: as for a turn, and where somebody else has taken it over.
-        """
-
-    def holder(self) -> str:
-        """Who has the turn, as "host:process:...", "" where nobody has."""
-
-    def finish(self, large: Large) -> bool:
-        """List a large delivery no longer; False where a server has lost one of its chunks since it was done."""

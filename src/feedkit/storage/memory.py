@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from feedkit.clock import Clock
 from feedkit.idset import Ids, idset
-from feedkit.storage.base import Timeline, TimelineStore
 from feedkit.storage.entries import EMPTY, ENTRY_BYTES, Entries, cut, merge, pack, unpack
+from feedkit.storage.timelines import Timeline, TimelineStore
 
 
 class _Held:

@@ -6,8 +6,8 @@ from feedkit.errors import InvalidArgument, shown
 from feedkit.ids import MAX_ID
 from feedkit.log.consumers import Handler
 from feedkit.model import DeadLetter, Key
-from feedkit.storage.base import TIMELINES
 from feedkit.storage.bus import GROUP
+from feedkit.storage.events import TIMELINES
 from feedkit.verbs.base import Noun
 from feedkit.verbs.bus import checked_handler
 from feedkit.writing.checks import checked_int, checked_many

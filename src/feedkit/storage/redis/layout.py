@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feedkit.idset import Ids
-from feedkit.storage.base import Timeline
 from feedkit.storage.entries import EMPTY, ENTRY_BYTES, Entries, cut, pack
+from feedkit.storage.timelines import Timeline
 
 _VERSION = 1
 _HEADER = struct.Struct(">2sBc8s8sq4x")

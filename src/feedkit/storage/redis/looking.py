@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import attrs
 import numpy as np
 
-from feedkit.storage.base import Timeline
 from feedkit.storage.entries import merge, unpack
 from feedkit.storage.redis.commands import Each, command
 from feedkit.storage.redis.keys import Keys
@@ -13,6 +12,7 @@ from feedkit.storage.redis.layout import Header, header_of, timeline_of
 from feedkit.storage.redis.marks import Mark, mark_of
 from feedkit.storage.redis.replies import Listed
 from feedkit.storage.redis.wire import Wire
+from feedkit.storage.timelines import Timeline
 
 
 @attrs.frozen(slots=True)

@@ -18,12 +18,12 @@ import numpy as np
 
 from feedkit.errors import OutOfReach
 from feedkit.idset import Ids, single
-from feedkit.storage.base import TurnLost
 from feedkit.storage.chunks import Large, somebody
 from feedkit.storage.redis.commands import Commands, Each, call, command
 from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.scripts import ADVANCE, FINISH, TURN
 from feedkit.storage.redis.steps import DONE, Part, Steps, Turn
+from feedkit.storage.timelines import TurnLost
 
 _EPOCH_BYTES = 8
 NOWHERE = -1

@@ -8,7 +8,6 @@ import numpy as np
 
 from feedkit.idset import Ids, single
 from feedkit.settings import Settings
-from feedkit.storage.base import Timeline, TimelineStore
 from feedkit.storage.entries import ENTRY_BYTES, Entries, pack
 from feedkit.storage.redis.commands import Alike, Both, Each, call, command
 from feedkit.storage.redis.keys import Keys
@@ -31,6 +30,7 @@ from feedkit.storage.redis.marks import RedisMarks, fresh_epoch, mark_of
 from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.scripts import BEGIN, HEAD, KEEP, SWAP, Script
 from feedkit.storage.redis.wire import Wire
+from feedkit.storage.timelines import Timeline, TimelineStore
 
 INBOXES, OUTBOXES = "i", "o"
 _READ_AT_ONCE = 128

@@ -28,7 +28,7 @@ _BELOW = b"\xff"  # past every path that goes on, since ids are positive
 
 
 class SqlComments:
-    """See `feedkit.storage.base.CommentStore`."""
+    """See `feedkit.storage.engaging.CommentStore`."""
 
     def __init__(self, tables: Tables, dialect: Dialect) -> None:
         comments = tables.comments

@@ -21,7 +21,7 @@ _LISTS = [_ANSWERS, *(kind.value for kind in (Count.REACTIONS, Count.COMMENTS, *
 
 
 class SqlEngagement:
-    """See `feedkit.storage.base.EngagementStore`."""
+    """See `feedkit.storage.engaging.EngagementStore`."""
 
     def __init__(self, tables: Tables, dialect: Dialect) -> None:
         links = tables.associations

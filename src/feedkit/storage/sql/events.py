@@ -12,9 +12,9 @@ import sqlalchemy as sa
 
 from feedkit.idset import Ids
 from feedkit.model import Event, EventKind
-from feedkit.storage.base import TIMELINES
 from feedkit.storage.entries import Entries, of_rows
 from feedkit.storage.event_codec import from_row, pack_details
+from feedkit.storage.events import TIMELINES
 from feedkit.storage.sql.dialects import Dialect, columns
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.tables import Tables
@@ -26,7 +26,7 @@ _COLUMNS = ["kind", "actor_id", "object_id", "at", "position", "data"]
 
 
 class SqlEvents:
-    """See `feedkit.storage.base.EventStore`."""
+    """See `feedkit.storage.events.EventStore`."""
 
     def __init__(self, tables: Tables, dialect: Dialect) -> None:
         events, consumers = tables.events, tables.consumers

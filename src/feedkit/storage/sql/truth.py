@@ -10,7 +10,7 @@ from feedkit.errors import ConfigurationError, KeyTypeMismatch, SchemaMissing
 from feedkit.metrics import Metrics
 from feedkit.model import Event, EventKind
 from feedkit.settings import Settings
-from feedkit.storage import base, bulk, chunks, engaging, letters, lives, relating, selections
+from feedkit.storage import base, bulk, chunks, engaging, events, letters, lives, relating, selections
 from feedkit.storage.exporting import ExportStore
 from feedkit.storage.sql.asking import asking_of
 from feedkit.storage.sql.bulk import SqlBulk
@@ -86,7 +86,7 @@ class SqlTruth:
         self.engagement: engaging.EngagementStore = SqlEngagement(*both)
         self.comments: engaging.CommentStore = SqlComments(*both)
         self.bulk: bulk.BulkStore = SqlBulk(*both)
-        self.events: base.EventStore = SqlEvents(*both)
+        self.events: events.EventStore = SqlEvents(*both)
         self.letters: letters.LetterStore = SqlLetters(*both)
         self.chunks: chunks.ChunkStore = SqlChunks(*both)
         self.pulled: base.PulledStore = SqlPulled(*both)

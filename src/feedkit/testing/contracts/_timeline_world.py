@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from feedkit.idset import idset
-from feedkit.storage.base import Timeline, TimelineStore
 from feedkit.storage.entries import Entries, of_rows
+from feedkit.storage.timelines import Timeline, TimelineStore
 
 TTL_MS = 60_000
 ANN, BEN, CAT = 11, 12, 13

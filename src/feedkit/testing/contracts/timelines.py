@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from feedkit.clock import ManualClock
 from feedkit.ids import MAX_ID
 from feedkit.idset import idset
-from feedkit.storage.base import TimelineStore
 from feedkit.storage.entries import of_rows
+from feedkit.storage.timelines import TimelineStore
 from feedkit.testing import START
 from feedkit.testing.contracts._timeline_world import (
     ANN,
