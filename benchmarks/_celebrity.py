@@ -136,8 +136,8 @@ class Stage:
             keys = dict(raw.execute("SELECT key, id FROM feedkit_users"))
         for one in holders:
             reader_id = keys[one.encode()]
-            token = runtime.inboxes.begin(reader_id)
-            runtime.inboxes.install(reader_id, token, EMPTY, 0)
+            token = runtime.stores.inboxes.begin(reader_id)
+            runtime.stores.inboxes.install(reader_id, token, EMPTY, 0)
         self._reader = holders[0]
         self._visible: dict[int, float] = {}
         self._watch(runtime.delivery)

@@ -244,7 +244,7 @@ def audience(rng: random.Random) -> Audience:
 def check_inboxes(stage: Stage) -> int:
     """The length of the shortest inbox, which must be full; and no inbox may lack anything."""
     runtime = stage.feed.runtime()
-    held = [runtime.inboxes.read(user_id(stage.feed, viewer)) for viewer in stage.world.viewers]
+    held = [runtime.stores.inboxes.read(user_id(stage.feed, viewer)) for viewer in stage.world.viewers]
     shortest = min(0 if inbox is None else len(inbox.entries) for inbox in held)
     assert shortest >= runtime.settings.inbox_entries, f"an inbox holds {shortest} entries only"
     report = stage.feed.check()

@@ -44,7 +44,6 @@ from feedkit.storage.entries import Entries, of_rows
 from feedkit.storage.events import TIMELINES
 from feedkit.storage.redis.commands import Alike
 from feedkit.storage.redis.layout import sealed
-from feedkit.storage.redis.marks import RedisMarks
 from feedkit.storage.redis.nodes import opened
 from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.timelines import RedisTimelines, shared_timelines
@@ -79,8 +78,9 @@ class Packed:
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.marks: RedisMarks
-        self.marks, self.inboxes, _ = shared_timelines(lambda: place, SETTINGS)
+        stores = shared_timelines(lambda: place, SETTINGS)
+        assert stores.marks is not None
+        self.marks, self.inboxes = stores.marks, stores.inboxes
 
     @classmethod
     def alone(cls, place: Place) -> "Packed":
@@ -248,7 +248,7 @@ def end_to_end(url: str, _client: Any, _place: Place, sizes: Sizes, rounds: int)
             for consumer in ("counters", "pulled-list", TIMELINES):
                 connection.execute("INSERT OR REPLACE INTO feedkit_consumers VALUES (?, ?)", (consumer, last))
         runtime = feed.runtime()
-        assert isinstance(runtime.inboxes, RedisTimelines)
+        assert isinstance(runtime.stores.inboxes, RedisTimelines)
         assert runtime._place is not None
         packed = Packed(runtime._place())
         packed.marks.advance(0, last, lambda: last)
@@ -261,7 +261,7 @@ def end_to_end(url: str, _client: Any, _place: Place, sizes: Sizes, rounds: int)
                 result = feed.drain()
             assert result.deliveries == sizes.audience, result
             reader = random.Random(nth).choice([names[0], names[-1], names[sizes.audience // 2]])
-            inbox = runtime.inboxes.read(ids[reader])
+            inbox = runtime.stores.inboxes.read(ids[reader])
             assert inbox is not None
             assert inbox.entries.positions[0] == post.id
             per_s.append(sizes.audience / times[0])

@@ -95,7 +95,7 @@ def measure(stack: ExitStack, sizes: Sizes, rounds: int) -> Report:
                     first_ms.append((time.perf_counter() - started) * 1000)
         for name in readers:
             assert read(feed, name, times["second"][-1]) == whole[name]
-        assert len(feed.runtime().inboxes.owners()) == len(readers)
+        assert len(feed.runtime().stores.inboxes.owners()) == len(readers)
         with stopwatch(seconds):
             rebuild_as_usual(stack, database, client, list(readers.values()))
         all_s.append(seconds[0])
@@ -104,7 +104,7 @@ def measure(stack: ExitStack, sizes: Sizes, rounds: int) -> Report:
     return {
         "readers": sizes.readers,
         "followees": sizes.followees,
-        "entries": min(ENTRIES, len(feed.runtime().inboxes.read(min(readers.values())).entries)),  # type: ignore[union-attr]
+        "entries": min(ENTRIES, len(feed.runtime().stores.inboxes.read(min(readers.values())).entries)),  # type: ignore[union-attr]
         "first_page_ms": statistics.median(first_ms),
         "all_pages_s": statistics.median(all_s),
         "rebuilt_per_s": sizes.readers / statistics.median(all_s),

@@ -40,7 +40,7 @@ def user_id(feed: Feed, key: str) -> int:
 
 
 def inboxes(feed: Feed) -> TimelineStore:
-    return feed.runtime().inboxes
+    return feed.runtime().stores.inboxes
 
 
 def lose(feed: Feed, key: str, positions: list[int]) -> None:

@@ -45,7 +45,7 @@ def user_id(feed: Feed, key: str) -> int:
 
 def held(feed: Feed, key: str) -> list[int]:
     """The positions in a reader's inbox as it is held, without building one."""
-    timeline = feed.runtime().inboxes.read(user_id(feed, key))
+    timeline = feed.runtime().stores.inboxes.read(user_id(feed, key))
     assert timeline is not None, f"{key} holds no inbox"
     return [int(position) for position in timeline.entries.positions]
 
@@ -393,7 +393,7 @@ def test_a_thread_delivers_without_anybody_reading(url: str) -> None:
         runtime, bob = feed.runtime(), user_id(feed, "bob")
 
         def delivered() -> bool:
-            timeline = runtime.inboxes.read(bob)
+            timeline = runtime.stores.inboxes.read(bob)
             return timeline is not None and timeline.entries.positions.tolist() == posts[::-1]
 
         def counted() -> bool:

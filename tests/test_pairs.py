@@ -37,7 +37,7 @@ def shown(feed: Feed[str], reader: str) -> list[int]:
 
 def held(feed: Feed[str], reader: str) -> list[int]:
     runtime = feed.runtime()
-    timeline = runtime.inboxes.read(runtime.directory.find(reader, "reader") or 0)
+    timeline = runtime.stores.inboxes.read(runtime.directory.find(reader, "reader") or 0)
     return [] if timeline is None else timeline.entries.positions.tolist()
 
 

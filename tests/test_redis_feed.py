@@ -85,9 +85,9 @@ def test_what_one_process_has_built_another_finds(target: str) -> None:
         publish(one, "1", "2")
         assert texts(one.home("bob")) == ["2", "1"]
 
-        before = one.runtime().truth.times_read(), other.runtime().inboxes.owners()
+        before = one.runtime().truth.times_read(), other.runtime().stores.inboxes.owners()
         assert texts(other.home("bob")) == ["2", "1"]
-        assert before[1] == other.runtime().inboxes.owners() == one.runtime().inboxes.owners()
+        assert before[1] == other.runtime().stores.inboxes.owners() == one.runtime().stores.inboxes.owners()
 
 
 def test_a_post_is_delivered_once_for_all_processes(target: str) -> None:
@@ -133,7 +133,7 @@ def test_what_was_deleted_leaves_the_inbox(feed: feedkit.Feed[str], twin: feedki
     assert texts(twin.home("bob")) == ["kept", "regretted"]
     feed.delete("ada", post.id)
     assert texts(twin.home("bob")) == ["kept"]
-    inbox = feed.runtime().inboxes.read(feed.runtime().inboxes.owners()[0])
+    inbox = feed.runtime().stores.inboxes.read(feed.runtime().stores.inboxes.owners()[0])
     assert inbox is not None
     assert feed.check(sample=10).ok
 

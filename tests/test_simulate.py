@@ -55,7 +55,7 @@ def test_it_counts_what_a_real_feed_does(policy: FanoutPolicy, monkeypatch: pyte
         feed.imports.follows(follows)
         feed.drain()
         runtime = feed.runtime()
-        count_calls(monkeypatch, runtime.inboxes, "begin", lambda _: seen.update(builds=1))
+        count_calls(monkeypatch, runtime.stores.inboxes, "begin", lambda _: seen.update(builds=1))
         merging = runtime.home._timelines
         count_calls(monkeypatch, merging, "outboxes", lambda ids: seen.update(merges=len(ids) - 1))
 

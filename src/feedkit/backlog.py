@@ -12,7 +12,7 @@ def measured(runtime: Runtime[Any], now_ms: int) -> Backlog:
     """The backlog as truth has it at that moment. Raises OutOfReach where Redis cannot say who delivers."""
     truth = runtime.truth
     consumers = [consumer.name for consumer in runtime.shared_consumers]
-    if runtime.marks is not None:
+    if runtime.stores.marks is not None:
         consumers.append(TIMELINES)
 
     def look(tx: Tx) -> tuple[int, int | None, int, str, dict[str, int]]:
@@ -26,7 +26,7 @@ def measured(runtime: Runtime[Any], now_ms: int) -> Backlog:
         return max(0, last - slowest), min(moments, default=None), len(waiting), holder, dead
 
     events, oldest_ms, large, holder, dead = truth.read(look)
-    if events and not holder and runtime.marks is not None:
-        holder = runtime.marks.holder()
+    if events and not holder and runtime.stores.marks is not None:
+        holder = runtime.stores.marks.holder()
     oldest_s = 0.0 if oldest_ms is None else max(0, now_ms - oldest_ms) / 1000
     return Backlog(events, oldest_s, large, holder, dead)

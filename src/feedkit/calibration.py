@@ -69,7 +69,7 @@ class _Pushing:
                 publish.add_to_last(self.feed.drain)
             self.feed.home(self._readers[-1], limit=_PAGE)  # loads what the others find cached
             for one in self._readers[:10]:
-                sealed.time(partial(self.feed.runtime().inboxes.read, self._id(one)))
+                sealed.time(partial(self.feed.runtime().stores.inboxes.read, self._id(one)))
                 fresh.time(partial(self.feed.home, one, limit=_PAGE))
                 again.time(partial(self.feed.home, one, limit=_PAGE))
         follower_us = (absent.us - alone.us) / (_ABSENT - 1)
@@ -98,7 +98,7 @@ class _Pushing:
     def _holder_us(self) -> float:
         """Beside the asking itself, which is priced once for each step."""
         delivery, author = self.feed.runtime().delivery, self._id("crowd")
-        holders = self.feed.runtime().inboxes.holders()
+        holders = self.feed.runtime().stores.inboxes.holders()
         asked = _Series()
         for _ in range(_ROUNDS):
             asked.time(lambda: [*delivery.holding(author, idset(() if holders is None else holders))])
@@ -107,8 +107,8 @@ class _Pushing:
     def _choosing(self) -> dict[str, float]:
         """What a policy costs that chooses pair by pair."""
         runtime = self.feed.runtime()
-        pairs = Pairs(CostBased(), runtime.inboxes, self.feed.wiring.clock, self.feed.wiring.settings)
-        readers = idset(runtime.inboxes.owners())
+        pairs = Pairs(CostBased(), runtime.stores.inboxes, self.feed.wiring.clock, self.feed.wiring.settings)
+        readers = idset(runtime.stores.inboxes.owners())
         pairs.posted(1, self.feed.wiring.clock.now_ms())
         noted, decided = _Series(), _Series()
 
@@ -155,7 +155,7 @@ class _Pulling:
         page, built = ({kind: _Series() for kind in self._readers} for _ in range(2))
         for _ in range(_ROUNDS):
             for kind, readers in self._readers.items():
-                self.feed.runtime().inboxes.clear()
+                self.feed.runtime().stores.inboxes.clear()
                 for into in (built[kind], page[kind], page[kind]):
                     for one in readers:
                         into.time(partial(self.feed.home, one, limit=_PAGE))

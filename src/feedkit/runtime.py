@@ -56,12 +56,12 @@ from feedkit.storage.events import TIMELINES
 from feedkit.storage.fetching import Fetching
 from feedkit.storage.guarding import Guard, unguarded
 from feedkit.storage.lookups import Lookup
-from feedkit.storage.memory import MemoryTimelines
+from feedkit.storage.memory import own_outboxes, own_timelines
 from feedkit.storage.minting import Minting
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.storage.sql.truth import SqlTruth, check_facts
 from feedkit.storage.tallies import Tallies
-from feedkit.storage.timelines import TimelineMarks, TimelineStore
+from feedkit.storage.timelines import TimelineStores
 from feedkit.storage.touching import Touches
 from feedkit.wiring import Wiring
 from feedkit.writing.bulk.adopting import Adopting
@@ -321,7 +321,7 @@ class Runtime(Generic[Key]):
 
     def _wire_log(self) -> None:
         truth, settings, clock = self.truth, self.settings, self._wiring.clock
-        self._wire_timelines()
+        self.stores = self._timeline_stores()
         self.post_writing = PostWriting(truth, Router(self._wiring.policy, truth))
         self.targets = Targets(truth, self.directory, clock)
         self.schedule = Schedule(truth, self.post_writing, self.targets, clock)
@@ -341,23 +341,23 @@ class Runtime(Generic[Key]):
         self.readthrough = ReadThrough(
             truth, self.directory, clock, settings, doings, self.metrics, fetching=fetching
         )
-        policy = self._wiring.policy
-        self.pairs = Pairs(policy, self.inboxes, clock, settings) if isinstance(policy, CostBased) else None
-        timelines = (truth, self.inboxes, self.outboxes, settings, self.pairs)
-        share_above = None if self.marks is None else settings.chunk_followers
-        self.delivery = Delivery(*timelines, clock=clock, metrics=self.metrics, share_above=share_above)
+        policy, stores = self._wiring.policy, self.stores
+        self.pairs = Pairs(policy, stores.inboxes, clock, settings) if isinstance(policy, CostBased) else None
+        self.delivery = Delivery(truth, stores, settings, self.pairs, clock=clock, metrics=self.metrics)
         # Delivery first: an author leaves the pulled list of this process only after the backfill.
         recent = Recent()
-        self.near = None if self.marks is None else NearOutboxes(self._own_outboxes(), self.metrics)
+        self.near = None
+        if stores.marks is not None:
+            self.near = NearOutboxes(own_outboxes(settings, clock), self.metrics)
         first: list[LocalConsumer] = [self.delivery] if self.near is None else [recent, self.near]
         self.tail = Tail(truth, [*first, touches, self.readthrough, self.schedule], settings.log_batch)
         self.sharing: Shared | None = None
         self.chunks: ChunkWork | None = None
-        if self.marks is not None:
-            self.chunks = ChunkWork(truth, self.delivery, self.marks, self.letters, settings)
+        if stores.marks is not None:
+            self.chunks = ChunkWork(truth, self.delivery, stores.marks, self.letters, settings)
             around = (settings.log_batch, self.chunks, self.letters)
             also = [] if self.guard is None else [self.guard]
-            delivery = SharedDelivery(truth, self.delivery, self.marks, *around, also=also)
+            delivery = SharedDelivery(truth, self.delivery, stores.marks, *around, also=also)
             others_deliver = self._wiring.deliver == "worker"
             self.sharing = Shared(delivery, lambda: self.tail.touched, recent, others_deliver=others_deliver)
         self.worker = Worker(truth, self.shared_consumers, clock, settings, self.letters)
@@ -375,43 +375,20 @@ class Runtime(Generic[Key]):
         self.guard = Guard(cache, self.metrics)
         self.truth.tell(self.guard)
 
-    def _wire_timelines(self) -> None:
-        settings = self.settings
-        self.inboxes: TimelineStore
-        self.outboxes: TimelineStore
-        self.marks: TimelineMarks | None = None
-        if self._place is not None:
-            from feedkit.storage.redis.timelines import shared_timelines
+    def _timeline_stores(self) -> TimelineStores:
+        if self._place is None:
+            return own_timelines(self.settings, self._wiring.clock)
+        from feedkit.storage.redis.timelines import shared_timelines
 
-            self.marks, self.inboxes, self.outboxes = shared_timelines(self._place, settings)
-            return
-        self.inboxes = MemoryTimelines(
-            capacity=settings.inbox_entries,
-            tail=settings.inbox_tail,
-            maximum=settings.inboxes_max,
-            ttl_ms=settings.inbox_ttl_s * 1000,
-            clock=self._wiring.clock,
-        )
-        self.outboxes = self._own_outboxes()
-
-    def _own_outboxes(self) -> MemoryTimelines:
-        settings = self.settings
-        return MemoryTimelines(
-            capacity=settings.outbox_entries,
-            tail=settings.inbox_tail,
-            maximum=settings.outboxes_max,
-            ttl_ms=None,
-            clock=self._wiring.clock,
-        )
+        return shared_timelines(self._place, self.settings)
 
     def _wire_reading(self) -> None:
         truth, settings, clock = self.truth, self.settings, self._wiring.clock
         timelines = Timelines(
             truth,
-            self.inboxes,
-            self.outboxes,
+            self.stores,
             settings,
-            pairs=self.pairs,
+            self.pairs,
             shared=self.sharing,
             near=self.near,
             metrics=self.metrics,
@@ -438,12 +415,10 @@ class Runtime(Generic[Key]):
         self.own_posts = OwnPosts(truth, cursors)
         self.audit = Audit(truth, self.readthrough, cursors)
         self.exporter = Exporter(truth, self.readthrough, hydrator, clock)
-        self.explainer = Explainer(
-            truth, self.readthrough, self.home, hydrator, self.inboxes, self.outboxes, settings, clock
-        )
+        self.explainer = Explainer(truth, self.readthrough, self.home, hydrator, self.stores, settings, clock)
         self.check = Check(
             truth,
-            self.inboxes,
+            self.stores.inboxes,
             self.home,
             hydrator,
             depth=settings.inbox_entries,

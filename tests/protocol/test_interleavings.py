@@ -22,7 +22,7 @@ from feedkit.model import EventKind
 from feedkit.storage.redis.marks import RedisMarks
 from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.timelines import RedisTimelines
-from feedkit.storage.timelines import Timeline, TurnLost
+from feedkit.storage.timelines import Timeline, TimelineStores, TurnLost
 from tests.protocol.simulated import (
     AUTHOR,
     OTHER,
@@ -35,7 +35,7 @@ from tests.protocol.simulated import (
     pause,
 )
 
-SETTINGS = Settings(inbox_entries=10, shared_wait_ms=0)
+SETTINGS = Settings(inbox_entries=10, shared_wait_ms=0, chunk_followers=10)
 SCHEDULES = 600
 # How often each thing happens, beside the others.
 EVEN = {
@@ -72,7 +72,7 @@ class Process(NamedTuple):
     """One process of a host."""
 
     inboxes: RedisTimelines
-    outboxes: RedisTimelines
+    stores: TimelineStores
     delivery: SharedDelivery
     chunks: ChunkWork
 
@@ -104,11 +104,12 @@ class World:
         bounds: Any = {"capacity": 4, "tail": 2, "ttl_ms": None, "lease_ms": 1}
         inboxes = RedisTimelines(lambda: place, "i", marks, **bounds)
         outboxes = RedisTimelines(lambda: place, "o", marks, **bounds)
-        delivery = Delivery(self.truth, inboxes, outboxes, SETTINGS, share_above=10)
+        stores = TimelineStores(inboxes, outboxes, marks)
+        delivery = Delivery(self.truth, stores, SETTINGS)
         letters: Any = None  # nothing is undeliverable here
         chunks = ChunkWork(self.truth, delivery, marks, letters, SETTINGS)
         return Process(
-            inboxes, outboxes, SharedDelivery(self.truth, delivery, marks, 3, chunks, letters), chunks
+            inboxes, stores, SharedDelivery(self.truth, delivery, marks, 3, chunks, letters), chunks
         )
 
     def publish(self) -> None:
@@ -176,7 +177,7 @@ class World:
         sharing = Shared(
             own.delivery, lambda: applied, self.known(applied), others_deliver=self.rng.random() < 0.3
         )
-        inbox = self.timelines(self.truth, own.inboxes, own.outboxes, SETTINGS, shared=sharing).inbox(READER)
+        inbox = self.timelines(self.truth, own.stores, SETTINGS, shared=sharing).inbox(READER)
         held = set(inbox.entries.positions.tolist())
         missing = {p for p in wanted & self.log.posts.keys() if p >= inbox.floor} - held
         if missing:

@@ -152,7 +152,7 @@ def test_they_are_lifted_whatever_becomes_of_the_delivery(
         connection.commit()
         assert len(buried(client)) == 2
         if not large:
-            monkeypatch.setattr(Delivery, "deliver", lambda *_: 1 / 0)
+            monkeypatch.setattr(Delivery, "deliver", lambda *_, **__: 1 / 0)
 
         feed.runtime().step(share=False)
 

@@ -56,7 +56,8 @@ class TestRedisTimelines(TimelineStoreContract):
 
     def test_inboxes_and_outboxes_of_one_feed_are_read_in_one_trip(self, monkeypatch: Any) -> None:
         place = Place(self.wire, f"feedkit:{uuid4().hex[:12]}")
-        _, inboxes, outboxes = shared_timelines(lambda: place, Settings())
+        stores = shared_timelines(lambda: place, Settings())
+        inboxes, outboxes = stores.inboxes, stores.outboxes
         for store, owner, position in ((inboxes, 1, 5), (outboxes, 1, 6), (outboxes, 2, 7)):
             token = store.begin(owner)
             assert token is not None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 
 import feedkit
+from feedkit.fanout.delivery import Delivery
 from tests.workers.conftest import Place, audience, is_all_delivered, run_command, texts, until
 
 
@@ -43,10 +45,10 @@ def test_f07_what_a_consumer_stumbles_over_waits_for_a_retry(place: Place, feed:
     from feedkit.fanout.delivery import Delivery
     def stumbling(of, kind, detail):
         original = getattr(of, kind)
-        def apply(self, *args):
+        def apply(self, *args, **how):
             if any(event.detail == "love" for event in args[-1]):
                 raise ValueError(detail)
-            return original(self, *args)
+            return original(self, *args, **how)
         setattr(of, kind, apply)
     stumbling(Counters, "apply", "love is not counted")
     stumbling(Delivery, "deliver", "love is not delivered")
@@ -99,4 +101,27 @@ def test_f07_a_chunk_that_cannot_be_delivered_is_given_up(place: Place, feed: fe
     (letter,) = feed.dead_letters.page("timelines")
     assert letter.tries == 3
     assert letter.reason.startswith("ValueError in deliver_chunk, line ")
+    assert feed.check(sample=500).ok
+
+
+def test_f07_a_large_delivery_is_made_whole_when_it_is_retried(
+    place: Place, feed: feedkit.Feed[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    readers = audience(feed, 120)
+    feed.drain()
+    with monkeypatch.context() as broken:
+        broken.setattr(Delivery, "deliver_chunk", lambda *_: 1 / 0)
+        feed.publish("ada", text="a")
+        feed.drain()
+    assert len(feed.dead_letters.page("timelines")) == 1
+    assert all(texts(feed.home(reader)) == ["a"] for reader in readers)
+    before = feed.runtime().delivery.delivered
+
+    # when
+    assert feed.dead_letters.retry("timelines") == 1
+
+    # then
+    assert feed.runtime().delivery.delivered - before == 120
+    assert all(texts(feed.home(reader)) == ["a"] for reader in readers)
     assert feed.check(sample=500).ok

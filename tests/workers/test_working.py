@@ -60,7 +60,7 @@ def test_ordinary_posts_do_not_wait_for_a_large_delivery(place: Place, feed: fee
     assert runtime.chunks is not None
     assert runtime.chunks.is_left()
     with place.connect(deliver="inline") as other:
-        inbox = other.runtime().inboxes.read(other.users.get(["reader5"])["reader5"].id)
+        inbox = other.runtime().stores.inboxes.read(other.users.get(["reader5"])["reader5"].id)
         assert inbox is not None
         assert len(inbox.entries) == 2
         assert texts(other.home("reader5")) == ["small", "large"]

@@ -16,7 +16,7 @@ from feedkit.settings import Settings
 from feedkit.storage.base import Truth
 from feedkit.storage.chunks import Chunk, Large, LargeKind
 from feedkit.storage.entries import Entries, of_rows, pack, unpack
-from feedkit.storage.timelines import TimelineStore
+from feedkit.storage.timelines import TimelineStores
 from feedkit.visibility import delivered_to_followers
 
 A_HOLDER = 2
@@ -33,19 +33,17 @@ class Delivery:
     def __init__(
         self,
         truth: Truth,
-        inboxes: TimelineStore,
-        outboxes: TimelineStore,
+        stores: TimelineStores,
         settings: Settings,
         pairs: Pairs | None = None,
         *,
         clock: Clock | None = None,
         metrics: Metrics | None = None,
-        share_above: int | None = None,
     ) -> None:
-        self._truth, self._inboxes, self._outboxes, self._pairs = truth, inboxes, outboxes, pairs
+        self._truth, self._stores, self._pairs = truth, stores, pairs
+        self._inboxes, self._outboxes = stores.inboxes, stores.outboxes
         self._clock, self._metrics = clock or SystemClock(), metrics
-        self._chunk = settings.delivery_chunk
-        self._inbox_entries, self._share_above = settings.inbox_entries, share_above
+        self._chunk, self._inbox_entries = settings.delivery_chunk, settings.inbox_entries
         self.costs = Costs()
 
     @property
@@ -54,10 +52,10 @@ class Delivery:
         return self.costs.total
 
     def apply(self, events: Sequence[Event]) -> None:
-        """Deliver all that these events bring."""
+        """Deliver all that these events bring, whatever it takes."""
         self.deliver(events)
 
-    def deliver(self, events: Sequence[Event]) -> list[Large]:
+    def deliver(self, events: Sequence[Event], *, share_above: int | None = None) -> list[Large]:
         """Deliver what was published, then purge and backfill. After an import, everything is built anew.
 
         What is left to be shared by many: deliveries to more than `share_above` followers, where that is given.
@@ -66,8 +64,8 @@ class Delivery:
             self.clear()
             return []
         delivered = self.delivered
-        large = self._publish([event for event in events if brings_a_post(event)])
-        large += self._purge([event for event in events if event.kind is EventKind.POST_DELETED])
+        large = self._publish([event for event in events if brings_a_post(event)], share_above)
+        large += self._purge([event for event in events if event.kind is EventKind.POST_DELETED], share_above)
         # Each once: who follows and unfollows again and again costs others no more than who follows.
         follows = (event for event in events if event.kind is EventKind.FOLLOW_ADDED)
         for reader_id, author_id in dict.fromkeys((event.actor_id, event.object_id) for event in follows):
@@ -101,15 +99,14 @@ class Delivery:
 
     def clear(self) -> None:
         """Forget every timeline: whoever is read next is rebuilt."""
-        self._inboxes.clear()
-        self._outboxes.clear()
+        self._stores.clear()
 
     def holding(self, author_id: int, holders: Ids) -> Iterator[Ids]:
         """The followers of one author among these people, chunk by chunk."""
         for start in range(0, len(holders), self._chunk):
             yield self._among(author_id, holders[start : start + self._chunk])
 
-    def _publish(self, published: Sequence[Event]) -> list[Large]:
+    def _publish(self, published: Sequence[Event], share_above: int | None) -> list[Large]:
         by_author = of_each_author(published)
         for author_id, entries in by_author.items():
             self._outboxes.deliver(single(author_id), entries)
@@ -120,7 +117,7 @@ class Delivery:
             for event in pushed:
                 self._pairs.posted(event.actor_id, event.at_ms)
         large = []
-        for author_id, followers in self._audiences(list(by_author)):
+        for author_id, followers in self._audiences(list(by_author), share_above):
             if followers is None:
                 large.append(_large(LargeKind.PUSH, author_id, by_author[author_id], pushed))
                 continue
@@ -147,12 +144,12 @@ class Delivery:
             self._pairs.resume(author_id, reader_id)
         return pushed
 
-    def _purge(self, deleted: Sequence[Event]) -> list[Large]:
+    def _purge(self, deleted: Sequence[Event], share_above: int | None) -> list[Large]:
         gone = self._gone(deleted)
         by_author, large = of_each_author(gone), []
         for author_id, entries in by_author.items():
             self._outboxes.remove(single(author_id), entries.positions[::-1])
-        for author_id, followers in self._audiences(list(by_author)):
+        for author_id, followers in self._audiences(list(by_author), share_above):
             if followers is None:
                 large.append(_large(LargeKind.PURGE, author_id, by_author[author_id], gone))
             else:
@@ -188,7 +185,7 @@ class Delivery:
         )
         return entries, int(entries.positions[-1]) if len(entries) == self._inbox_entries else floor
 
-    def _audiences(self, authors: Sequence[int]) -> Iterator[tuple[int, Ids | None]]:
+    def _audiences(self, authors: Sequence[int], share_above: int | None) -> Iterator[tuple[int, Ids | None]]:
         """(author, chunk of followers), each chunk bounded; all small audiences are asked for at once.
 
         None for an audience that is to be shared by many.
@@ -197,7 +194,7 @@ class Delivery:
             return
         pairs = self._truth.read(lambda tx: self._truth.graph.small_audiences(tx, authors, self._chunk))
         if pairs is None:
-            yield from self._large_audiences(authors)
+            yield from self._large_audiences(authors, share_above)
             return
         grouped: dict[int, list[int]] = defaultdict(list)
         for author_id, follower_id in pairs:
@@ -205,7 +202,9 @@ class Delivery:
         for author_id, ids in grouped.items():
             yield author_id, np.array(ids, dtype=np.int64)
 
-    def _large_audiences(self, authors: Sequence[int]) -> Iterator[tuple[int, Ids | None]]:
+    def _large_audiences(
+        self, authors: Sequence[int], share_above: int | None
+    ) -> Iterator[tuple[int, Ids | None]]:
         """The same for authors one by one.
 
         Only who holds an inbox is delivered to. Where these are known and few beside the followers, it is they who
@@ -214,7 +213,7 @@ class Delivery:
         holders = self._inboxes.holders()
         loads = self._truth.read(lambda tx: self._truth.pulled.load_many(tx, authors))
         for author_id in authors:
-            if self._share_above is not None and loads[author_id].followers > self._share_above:
+            if share_above is not None and loads[author_id].followers > share_above:
                 yield author_id, None
                 continue
             if holders is not None and len(holders) * A_HOLDER < loads[author_id].followers:

@@ -18,7 +18,7 @@ from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.entries import Entries
 from feedkit.storage.flights import Flights
-from feedkit.storage.timelines import Timeline, TimelineStore
+from feedkit.storage.timelines import Timeline, TimelineStore, TimelineStores
 from feedkit.visibility import Tie
 
 T = TypeVar("T")
@@ -55,16 +55,16 @@ class Timelines:
     def __init__(
         self,
         truth: Truth,
-        inboxes: TimelineStore,
-        outboxes: TimelineStore,
+        stores: TimelineStores,
         settings: Settings,
-        *,
         pairs: Pairs | None = None,
+        *,
         shared: Sharing | None = None,
         near: NearOutboxes | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        self._truth, self._inboxes, self._outboxes, self._pairs = truth, inboxes, outboxes, pairs
+        self._truth, self._pairs = truth, pairs
+        self._inboxes, self._outboxes = stores.inboxes, stores.outboxes
         self._inbox_entries, self._outbox_entries = settings.inbox_entries, settings.outbox_entries
         self._metrics = metrics
         self._flights = Flights()

@@ -139,7 +139,7 @@ class SharedDelivery:
     def _deliver(self, events: Sequence[Event]) -> list[Large]:
         """Deliver these events, without those that cannot be delivered."""
         try:
-            return self._delivery.deliver(events)
+            return self._delivery.deliver(events, share_above=self._chunks.followers)
         except (FeedkitError, TurnLost):
             raise
         except Exception:
@@ -151,7 +151,7 @@ class SharedDelivery:
         tries = 0
         while True:
             try:
-                return self._delivery.deliver([event])
+                return self._delivery.deliver([event], share_above=self._chunks.followers)
             except (FeedkitError, TurnLost):
                 raise
             except Exception as error:

@@ -36,7 +36,7 @@ class ChunkWork:
         settings: Settings,
     ) -> None:
         self._truth, self._delivery, self._marks, self._letters = truth, delivery, marks, letters
-        self._lease_ms, self._followers = settings.chunk_lease_ms, settings.chunk_followers
+        self._lease_ms, self.followers = settings.chunk_lease_ms, settings.chunk_followers
 
     def is_left(self) -> bool:
         """Whether anything is under way, by whomever."""
@@ -87,7 +87,7 @@ class ChunkWork:
         self._truth.write(give_up)
 
     def _claim(self, tx: Tx, owner: str) -> Chunk | None:
-        return self._truth.chunks.claim(tx, owner, lease_ms=self._lease_ms, followers=self._followers)
+        return self._truth.chunks.claim(tx, owner, lease_ms=self._lease_ms, followers=self.followers)
 
     def _keeping(self, chunk: Chunk) -> Callable[[], object]:
         return lambda: self._truth.write(

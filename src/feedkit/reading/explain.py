@@ -22,7 +22,7 @@ from feedkit.reading.telling import Delivered, Facts, Place, told
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
-from feedkit.storage.timelines import Timeline, TimelineStore
+from feedkit.storage.timelines import Timeline, TimelineStores
 from feedkit.visibility import LOGGED_OUT, Hidden, Surface, verdict
 
 _PAGES = 50
@@ -39,8 +39,7 @@ class Explainer(Generic[Key]):
     readthrough: ReadThrough[Key]
     home: Home[Key]
     hydrator: Hydrator[Key]
-    inboxes: TimelineStore
-    outboxes: TimelineStore
+    stores: TimelineStores
     settings: Settings
     clock: Clock
 
@@ -92,8 +91,8 @@ class Explainer(Generic[Key]):
 
     def _delivered(self, viewer_id: int | None, post: Post) -> Delivered:
         """What is held for the viewer at this moment, before the feed is opened, which builds what is missing."""
-        inbox = None if viewer_id is None else self.inboxes.read(viewer_id)
-        outbox = self.outboxes.read(post.author_id)
+        inbox = None if viewer_id is None else self.stores.inboxes.read(viewer_id)
+        outbox = self.stores.outboxes.read(post.author_id)
         pulled = self.readthrough.pulled() if viewer_id is None else self.home.pulled(viewer_id)
         return Delivered(
             inbox_floor=None if inbox is None else inbox.floor,

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from feedkit.clock import Clock
 from feedkit.idset import Ids, idset
+from feedkit.settings import Settings
 from feedkit.storage.entries import EMPTY, ENTRY_BYTES, Entries, cut, merge, pack, unpack
-from feedkit.storage.timelines import Timeline, TimelineStore
+from feedkit.storage.timelines import Timeline, TimelineStore, TimelineStores
 
 
 class _Held:
@@ -149,3 +150,26 @@ class MemoryTimelines(TimelineStore):
 
     def _expired(self, held: _Held, now_ms: int) -> bool:
         return self._ttl_ms is not None and now_ms - held.read_at_ms > self._ttl_ms
+
+
+def own_timelines(settings: Settings, clock: Clock) -> TimelineStores:
+    """The inboxes and outboxes of one process."""
+    inboxes = MemoryTimelines(
+        capacity=settings.inbox_entries,
+        tail=settings.inbox_tail,
+        maximum=settings.inboxes_max,
+        ttl_ms=settings.inbox_ttl_s * 1000,
+        clock=clock,
+    )
+    return TimelineStores(inboxes, own_outboxes(settings, clock))
+
+
+def own_outboxes(settings: Settings, clock: Clock) -> MemoryTimelines:
+    """The outboxes alone."""
+    return MemoryTimelines(
+        capacity=settings.outbox_entries,
+        tail=settings.inbox_tail,
+        maximum=settings.outboxes_max,
+        ttl_ms=None,
+        clock=clock,
+    )

@@ -150,3 +150,17 @@ class TimelineMarks(Protocol):
 
     def finish(self, large: Large) -> bool:
         """List a large delivery no longer; False where a server has lost one of its chunks since it was done."""
+
+
+@attrs.frozen(slots=True)
+class TimelineStores:
+    """Where the timelines of a feed are; `marks` beside them where processes share them."""
+
+    inboxes: TimelineStore
+    outboxes: TimelineStore
+    marks: TimelineMarks | None = None
+
+    def clear(self) -> None:
+        """Forget every timeline."""
+        self.inboxes.clear()
+        self.outboxes.clear()

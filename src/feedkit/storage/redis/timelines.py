@@ -30,7 +30,7 @@ from feedkit.storage.redis.marks import RedisMarks, fresh_epoch, mark_of
 from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.scripts import BEGIN, HEAD, KEEP, SWAP, Script
 from feedkit.storage.redis.wire import Wire
-from feedkit.storage.timelines import Timeline, TimelineStore
+from feedkit.storage.timelines import Timeline, TimelineStore, TimelineStores
 
 INBOXES, OUTBOXES = "i", "o"
 _READ_AT_ONCE = 128
@@ -278,10 +278,8 @@ class RedisTimelines(TimelineStore):
                     break
 
 
-def shared_timelines(
-    place: Callable[[], Place], settings: Settings
-) -> tuple[RedisMarks, RedisTimelines, RedisTimelines]:
-    """The marks, inboxes and outboxes of a feed."""
+def shared_timelines(place: Callable[[], Place], settings: Settings) -> TimelineStores:
+    """The inboxes and outboxes of all processes, and the marks beside them."""
     marks = RedisMarks(place)
 
     def timelines(kind: str, capacity: int) -> RedisTimelines:
@@ -295,7 +293,11 @@ def shared_timelines(
             lease_ms=settings.build_lease_ms,
         )
 
-    return marks, timelines(INBOXES, settings.inbox_entries), timelines(OUTBOXES, settings.outbox_entries)
+    inboxes, outboxes = (
+        timelines(INBOXES, settings.inbox_entries),
+        timelines(OUTBOXES, settings.outbox_entries),
+    )
+    return TimelineStores(inboxes, outboxes, marks)
 
 
 def _is_whole(answer: bytes) -> bool:
