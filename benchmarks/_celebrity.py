@@ -140,7 +140,7 @@ class Stage:
             runtime.stores.inboxes.install(reader_id, token, EMPTY, 0)
         self._reader = holders[0]
         self._visible: dict[int, float] = {}
-        self._watch(runtime.delivery)
+        self._watch(runtime.fanout.delivery)
 
     def _watch(self, delivery: Any) -> None:
         """Note when a post has been delivered to all."""

@@ -246,7 +246,7 @@ class Life:
         """Count from here on."""
         self.took.clear()
         self._merges = self._merged_entries = 0
-        self._delivered = self.feed.runtime().delivery.delivered
+        self._delivered = self.feed.runtime().fanout.delivery.delivered
 
     def live(self, rows: Sequence[tuple[int, str, bool]]) -> float:
         """Seconds of CPU time for these events."""
@@ -267,7 +267,7 @@ class Life:
         self._start_ms += milliseconds
 
     def counted(self, rounds: int) -> Report:
-        delivered = self.feed.runtime().delivery.delivered - self._delivered
+        delivered = self.feed.runtime().fanout.delivery.delivered - self._delivered
         return {
             "home_p99_us": percentile(self.took[False], 0.99),
             "publish_p99_us": percentile(self.took[True], 0.99),

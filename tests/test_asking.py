@@ -54,7 +54,7 @@ def settle(feed: feedkit.Feed[str], reader: str = "bob") -> None:
     feed.drain()
     for _ in range(3):
         feed.home(reader)
-    assert feed.runtime().expected() is not None
+    assert feed.runtime().log.expected() is not None
 
 
 def during_a_read(feed: feedkit.Feed[str], monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> None:
@@ -146,9 +146,9 @@ def test_threads_that_ask_at_once_all_see_what_holds(
     feed.follow("bob", "ada")
     feed.publish("ada", text="hello")
     settle(feed)
-    number = feed.runtime().expected()
+    number = feed.runtime().log.expected()
     assert number is not None
-    with feed.runtime().ask(number):  # as if another thread waited for its answer
+    with feed.runtime().log.ask(number):  # as if another thread waited for its answer
         assert texts(feed.home("bob")) == ["hello"]
         twin.block("ada", "bob")
         assert texts(feed.home("bob")) == []

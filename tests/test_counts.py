@@ -246,7 +246,7 @@ def test_counts_that_lag_are_cached_whole(idle: feedkit.Feed[str]) -> None:
     idle.react("cat", post.id)
     runtime = idle.runtime()
     relations = runtime.readthrough.viewer(0).relations
-    runtime.catch_up()
+    runtime.log.catch_up()
     first = runtime.readthrough.doings.of(relations, [post.id])
     before = runtime.truth.times_read()
     assert runtime.readthrough.doings.of(relations, [post.id]) == first

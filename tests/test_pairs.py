@@ -42,7 +42,7 @@ def held(feed: Feed[str], reader: str) -> list[int]:
 
 
 def pairs(feed: Feed[str]) -> int:
-    found = feed.runtime().pairs
+    found = feed.runtime().fanout.pairs
     assert found is not None
     return len(found)
 

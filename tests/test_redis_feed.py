@@ -162,9 +162,9 @@ def test_a_thread_delivers(target: str, redis_url: str) -> None:
         feed.home("bob")
         publish(feed, "1")
         deadline = time.monotonic() + 10
-        while not feed.runtime().delivery.delivered and time.monotonic() < deadline:
+        while not feed.runtime().fanout.delivery.delivered and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert feed.runtime().delivery.delivered == 1
+        assert feed.runtime().fanout.delivery.delivered == 1
         assert texts(feed.home("bob")) == ["1"]
 
 

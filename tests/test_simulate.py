@@ -68,11 +68,11 @@ def test_it_counts_what_a_real_feed_does(policy: FanoutPolicy, monkeypatch: pyte
         (simulated,) = simulate(trace, [policy], settings=settings)
 
         # then
-        assert simulated.writes == runtime.delivery.delivered
+        assert simulated.writes == runtime.fanout.delivery.delivered
         assert simulated.builds == seen["builds"]
         assert simulated.merges == seen["merges"]
         assert simulated.pulled_authors == len(runtime.readthrough.pulled())
-        assert simulated.pulled_pairs == (0 if runtime.pairs is None else len(runtime.pairs))
+        assert simulated.pulled_pairs == (0 if runtime.fanout.pairs is None else len(runtime.fanout.pairs))
         if isinstance(policy, CostBased):
             assert simulated.pulled_pairs > 3
         else:

@@ -97,7 +97,7 @@ class _Pushing:
 
     def _holder_us(self) -> float:
         """Beside the asking itself, which is priced once for each step."""
-        delivery, author = self.feed.runtime().delivery, self._id("crowd")
+        delivery, author = self.feed.runtime().fanout.delivery, self._id("crowd")
         holders = self.feed.runtime().stores.inboxes.holders()
         asked = _Series()
         for _ in range(_ROUNDS):

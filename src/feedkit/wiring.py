@@ -13,8 +13,8 @@ from feedkit.fanout.policy import CostBased, FanoutPolicy, Hybrid
 from feedkit.metrics import Metrics
 from feedkit.model import Key
 from feedkit.settings import Settings
-from feedkit.storage.buses import is_in_redis
 from feedkit.storage.directory import KEY_TYPES
+from feedkit.storage.drivers import is_in_redis
 from feedkit.writing.entities import MentionResolver
 
 _NAMESPACE = re.compile(r"[a-z][a-z0-9_]{0,23}")  # leaves room for the longest name of a table or index

@@ -31,12 +31,12 @@ class Working:
     """
 
     def __init__(self, runtime: Runtime[Any], wiring: Wiring[Any], *, adopt: bool) -> None:
-        if runtime.chunks is None:
+        if runtime.fanout.chunks is None:
             raise ConfigurationError(
                 "a worker needs a feed with redis=: inboxes in the memory of a process are delivered to by itself"
             )
         check_agreement(runtime.truth, wiring, adopt=adopt)
-        self._runtime, self._chunks = runtime, runtime.chunks
+        self._runtime, self._chunks = runtime, runtime.fanout.chunks
         self._poll_s = wiring.settings.poll_interval_ms / 1000
         self._there_are_chunks = threading.Event()
 
@@ -44,7 +44,8 @@ class Working:
         """Work until `stop` is set, or for about so many seconds. Chunks under way are delivered to their end."""
         started = time.monotonic()
         until = None if max_seconds is None else started + max_seconds
-        applied, delivered = self._runtime.tail.applied, self._runtime.delivery.delivered
+        tail, delivery = self._runtime.tail, self._runtime.fanout.delivery
+        applied, delivered = tail.applied, delivery.delivered
         ending = threading.Event()
         helpers = [
             threading.Thread(target=self._deliver_chunks, args=(ending,), name=f"{THREAD_NAME}-{nth}")
@@ -60,16 +61,16 @@ class Working:
             for helper in helpers:
                 helper.join()
         return WorkResult(
-            events=self._runtime.tail.applied - applied,
-            deliveries=self._runtime.delivery.delivered - delivered,
+            events=tail.applied - applied,
+            deliveries=delivery.delivered - delivered,
             seconds=time.monotonic() - started,
-            dearest=tuple(self._runtime.delivery.costs.dearest(_DEAREST)),
+            dearest=tuple(delivery.costs.dearest(_DEAREST)),
         )
 
     def _follow_log(self, until: float | None, stop: threading.Event) -> None:
         awake_until, troubles = 0.0, 0
         while not stop.is_set() and (until is None or time.monotonic() < until):
-            done = _tried(lambda: self._runtime.step(share=False))
+            done = _tried(lambda: self._runtime.log.step(share=False))
             troubles = troubles + 1 if done is None else 0
             if troubles:
                 stop.wait(min(_BACKOFF_S[0] * 2**troubles, _BACKOFF_S[1]))

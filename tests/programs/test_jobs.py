@@ -44,8 +44,8 @@ def test_rq_app(environ: dict[str, str]) -> None:
     with feedkit.connect(environ["DATABASE_URL"], redis=environ["REDIS_URL"]) as feed:
         runtime = feed.runtime()
         number = runtime.tail.catch_up()
-        assert runtime.sharing is not None
-        assert runtime.sharing.delivery.delivered_to() == number > 0
+        assert runtime.fanout.sharing is not None
+        assert runtime.fanout.sharing.delivery.delivered_to() == number > 0
 
 
 def test_what_a_tick_gives_is_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

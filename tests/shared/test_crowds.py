@@ -64,7 +64,7 @@ def test_a_home_page_takes_at_most_three_round_trips(
     feed.home("bob")
 
     newcomer = another(**given)
-    newcomer.runtime().catch_up()
+    newcomer.runtime().log.catch_up()
     with trips_counted(monkeypatch) as trips:
         assert trips(lambda: newcomer.home("bob")) == 3, "relations; inbox and outboxes; posts and authors"
         assert trips(lambda: newcomer.home("bob")) == 1, "the inbox"
@@ -97,7 +97,7 @@ def test_f17_a_thousand_readers_of_one_cold_inbox_come_to_one_rebuild(another: C
         feeds[0].publish("ada", text=str(nth))
     assert feeds[0].drain().done
     for feed in feeds:
-        feed.runtime().catch_up()
+        feed.runtime().log.catch_up()
     pages: list[list[str]] = []
     start = threading.Barrier(100)
 
@@ -142,7 +142,7 @@ def test_f18_the_database_fails_while_the_cache_refills(postgres_database: str, 
         posts = [feed.publish("ada", text=text) for text in "abc"]
         assert texts(feed.home("bob")) == ["c", "b", "a"]
         newcomer = stack.enter_context(feedkit.connect(postgres_database, **given))
-        newcomer.runtime().catch_up()
+        newcomer.runtime().log.catch_up()
         prefix = newcomer.runtime()._place().prefix  # type: ignore[misc]
 
         def cached() -> dict[bytes, Any]:

@@ -154,10 +154,10 @@ def test_they_are_lifted_whatever_becomes_of_the_delivery(
         if not large:
             monkeypatch.setattr(Delivery, "deliver", lambda *_, **__: 1 / 0)
 
-        feed.runtime().step(share=False)
+        feed.runtime().log.step(share=False)
 
         assert buried(client) == []
-        chunks = feed.runtime().chunks
+        chunks = feed.runtime().fanout.chunks
         assert chunks is not None
         assert chunks.is_left() == large
         assert len(feed.dead_letters.page("timelines")) == (not large)

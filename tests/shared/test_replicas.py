@@ -160,7 +160,7 @@ def test_what_was_not_changed_a_replica_serves_though_it_lags(
     with paused(replica):
         feed.publish("cyd", text="of no concern")
         fetching = reader.runtime().readthrough._fetching
-        reader.runtime().catch_up()
+        reader.runtime().log.catch_up()
         ada = reader.runtime().directory.find("ada", "x")
         cyd = reader.runtime().directory.find("cyd", "x")
         assert ada is not None
@@ -170,7 +170,7 @@ def test_what_was_not_changed_a_replica_serves_though_it_lags(
         assert used.by(lambda: fetching.users([cyd])) == (1, 0), "and what it lacks comes from the primary"
         assert fetching.users([cyd]).keys() == {cyd}
         feed.users.put("ada", display_name="Ada")
-        reader.runtime().catch_up()
+        reader.runtime().log.catch_up()
         assert used.by(lambda: fetching.users([ada])) == (0, 1)
         assert fetching.users([ada])[ada].display_name == "Ada"
     caught_up(postgres_database, replica)

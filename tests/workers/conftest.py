@@ -132,10 +132,10 @@ def until(holds: Callable[[], bool], *, within_s: float = 45.0) -> None:
 def is_all_delivered(feed: feedkit.Feed[str]) -> bool:
     """Whether nothing is left to be delivered, by whomever."""
     runtime = feed.runtime()
-    assert runtime.sharing is not None
-    assert runtime.chunks is not None
+    assert runtime.fanout.sharing is not None
+    assert runtime.fanout.chunks is not None
     number = runtime.tail.catch_up()
-    return runtime.sharing.delivery.delivered_to() >= number and not runtime.chunks.is_left()
+    return runtime.fanout.sharing.delivery.delivered_to() >= number and not runtime.fanout.chunks.is_left()
 
 
 def texts(page: feedkit.Page[Any]) -> list[str]:

@@ -116,12 +116,12 @@ def test_f07_a_large_delivery_is_made_whole_when_it_is_retried(
         feed.drain()
     assert len(feed.dead_letters.page("timelines")) == 1
     assert all(texts(feed.home(reader)) == ["a"] for reader in readers)
-    before = feed.runtime().delivery.delivered
+    before = feed.runtime().fanout.delivery.delivered
 
     # when
     assert feed.dead_letters.retry("timelines") == 1
 
     # then
-    assert feed.runtime().delivery.delivered - before == 120
+    assert feed.runtime().fanout.delivery.delivered - before == 120
     assert all(texts(feed.home(reader)) == ["a"] for reader in readers)
     assert feed.check(sample=500).ok

@@ -56,16 +56,16 @@ def test_ordinary_posts_do_not_wait_for_a_large_delivery(place: Place, feed: fee
     feed.publish("ada", text="large")
     feed.publish("bob", text="small")
     runtime = feed.runtime()
-    assert runtime.step(share=False)
-    assert runtime.chunks is not None
-    assert runtime.chunks.is_left()
+    assert runtime.log.step(share=False)
+    assert runtime.fanout.chunks is not None
+    assert runtime.fanout.chunks.is_left()
     with place.connect(deliver="inline") as other:
         inbox = other.runtime().stores.inboxes.read(other.users.get(["reader5"])["reader5"].id)
         assert inbox is not None
         assert len(inbox.entries) == 2
         assert texts(other.home("reader5")) == ["small", "large"]
     feed.drain()
-    assert not runtime.chunks.is_left()
+    assert not runtime.fanout.chunks.is_left()
     with redis.Redis.from_url(place.redis) as client:
         (mark,) = client.scan_iter("*:mark")
         assert client.get(mark)[8:].count(b":") == 1
@@ -230,7 +230,7 @@ def test_a_large_delivery_in_a_cluster(tmp_path: Path, redis_cluster_url: str) -
             feed.home(reader)
         post = feed.publish("ada", text="a")
         feed.publish("ada", text="b")
-        assert feed.runtime().step(share=False)
+        assert feed.runtime().log.step(share=False)
         assert texts(feed.home("reader9")) == ["b", "a"]
         assert feed.drain().done
         assert (

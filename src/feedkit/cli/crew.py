@@ -66,10 +66,10 @@ class Crew:
     def settle(self) -> None:
         """Wait until everything that has happened is delivered. Raises Unavailable."""
         runtime, until = self._feed.runtime(), time.monotonic() + _PATIENCE_S
-        sharing, chunks = runtime.sharing, runtime.chunks
+        sharing, chunks = runtime.fanout.sharing, runtime.fanout.chunks
         if sharing is None or chunks is None:
             return
-        number = runtime.catch_up()
+        number = runtime.log.catch_up()
         while sharing.delivery.delivered_to() < number or chunks.is_left():
             if time.monotonic() > until:
                 raise Unavailable("the workers of the replay have stopped delivering")

@@ -5,12 +5,14 @@ Pass an object with `count` and `observe` to `connect(metrics=...)`. `feedkit.me
 """
 
 import logging
+import time
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import attrs
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 
@@ -131,6 +133,16 @@ class Harmless:
         if not self._has_failed:
             self._has_failed = True
             logger.error("connect(metrics=...) failed; further failures are not logged", exc_info=error)
+
+
+def timed(metrics: Metrics | None, metric: Metric, work: Callable[[], T]) -> T:
+    """The result of `work`; the seconds it took are observed, if anybody wants to know."""
+    if metrics is None:
+        return work()
+    started = time.perf_counter()
+    result = work()
+    metrics.observe(metric, time.perf_counter() - started)
+    return result
 
 
 def of_cache(metrics: Metrics | None, name: str) -> Callable[[int, int], None] | None:

@@ -3,20 +3,21 @@
 from collections.abc import Callable, Sequence, Set
 from functools import partial
 from time import perf_counter
-from typing import Any, Generic, Protocol
+from typing import Any, Generic
 
 import attrs
 
 from feedkit.cursor import Cursor, CursorCodec
 from feedkit.errors import InvalidCursor
 from feedkit.ids import MAX_ID
+from feedkit.log.applied import AppliedLog
 from feedkit.metrics import PAGE, PAGES, Metrics
 from feedkit.model import Item, Key
 from feedkit.reading.hydrate import Hydrator
 from feedkit.reading.pages import FIRST_PAGE, MODE_TIME, Filled, Hydrate, fill
 from feedkit.reading.sources import OldestFirst, Source, Timelined, turned
 from feedkit.settings import Settings
-from feedkit.storage.base import Answer, Truth
+from feedkit.storage.base import Truth
 from feedkit.visibility import Relations, Surface
 
 
@@ -42,25 +43,6 @@ class Opened:
     def is_shared(self) -> bool:
         """Whether it may hold what this process has not heard of."""
         return isinstance(self.source, Timelined) and self.source.is_shared
-
-
-class AppliedLog(Protocol):
-    """The log as this process has applied it."""
-
-    def catch_up(self) -> int:
-        """Apply everything committed before this call; the number of the last event."""
-
-    def expected(self) -> int | None:
-        """Where the log ends, if it does where it did at the last look; None where one has to look."""
-
-    def ask(self, number: int) -> Answer:
-        """Ask whether nothing above that number was committed, and go on."""
-
-    def is_at(self, number: int) -> bool:
-        """Whether nothing above that number has been applied here, not even in part."""
-
-    def stands_at(self, number: int) -> bool:
-        """Whether nothing was committed since the event of that number was applied, or nobody can tell."""
 
 
 _REFILLS = 3

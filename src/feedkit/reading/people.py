@@ -10,6 +10,7 @@ from feedkit.clock import Clock
 from feedkit.cursor import CursorCodec
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids, idset
+from feedkit.log.applied import AppliedLog
 from feedkit.model import (
     FOLLOW,
     FRIENDSHIP,
@@ -23,7 +24,6 @@ from feedkit.model import (
     UserPage,
     has_lapsed,
 )
-from feedkit.reading.feeds import AppliedLog
 from feedkit.reading.walks import WHOLE, Fetch, MarkCursors, Show, walk
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth

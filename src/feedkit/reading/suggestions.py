@@ -6,8 +6,8 @@ import numpy as np
 
 from feedkit.clock import Clock
 from feedkit.idset import Ids, idset
+from feedkit.log.applied import AppliedLog
 from feedkit.model import Assoc, Key, Suggestion
-from feedkit.reading.feeds import AppliedLog
 from feedkit.reading.walks import TOP
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx

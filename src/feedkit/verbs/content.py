@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from feedkit.metrics import PUBLISH
+from feedkit.metrics import PUBLISH, timed
 from feedkit.model import NONE, Audience, Done, Key, Media, Post, Relation
 from feedkit.storage.base import Tx
 from feedkit.verbs.base import UNSET, Verbs, given
@@ -93,7 +93,7 @@ class ContentVerbs(Verbs[Key]):
             (author_id,) = runtime.directory.ensure({"author": author}, tx)
             return runtime.publishing.publish(author_id, draft, key=once, host_tx=tx)
 
-        return runtime.timed(PUBLISH, lambda: runtime.change(change, connection))
+        return timed(runtime.metrics, PUBLISH, lambda: runtime.change(change, connection))
 
     def edit(
         self,

@@ -73,13 +73,13 @@ class Drafts(Noun[Key]):
         """
         runtime, size = self._runtime(), self._page_limit(limit)
         author_id, tag = runtime.directory.find(author, "author"), runtime.directory.viewer_tag(author)
-        runtime.catch_up()
+        runtime.log.catch_up()
         return runtime.own_posts.drafts(author_id, tag, cursor=cursor, limit=size)
 
     def get(self, author: Key, post_id: int | str) -> Post:
         """One's own draft, scheduled post, or post that is held. Raises NotFound."""
         runtime, wanted = self._runtime(), checked_id("post_id", post_id)
-        runtime.catch_up()
+        runtime.log.catch_up()
         return runtime.own_posts.unpublished(runtime.directory.find(author, "author"), wanted)
 
     def publish(

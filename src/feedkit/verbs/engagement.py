@@ -77,7 +77,7 @@ class EngagementVerbs(Verbs[Key]):
         runtime, wanted, size = self.runtime(), checked_id("target_id", target_id), self._page_limit(limit)
         chosen = None if kind is None else runtime.engagement.checked_kind(kind)
         viewer_id, tag = runtime.viewer_id(viewer), runtime.directory.viewer_tag(viewer)
-        runtime.catch_up()
+        runtime.log.catch_up()
         return runtime.reactions.page(viewer_id, tag, wanted, chosen, cursor=cursor, limit=size)
 
     def save(self, actor: Key, post_id: int | str, *, connection: Any = None) -> Relation:
@@ -112,7 +112,7 @@ class EngagementVerbs(Verbs[Key]):
         runtime, size = self.runtime(), self._page_limit(limit)
         viewer_id = runtime.directory.find(viewer, "viewer")
         tag = runtime.directory.viewer_tag(viewer)
-        runtime.catch_up()
+        runtime.log.catch_up()
         return runtime.saved.page(viewer_id, tag, cursor=cursor, limit=size)
 
     def comment(
@@ -224,5 +224,5 @@ class EngagementVerbs(Verbs[Key]):
             message = f"sort must be one of {', '.join(SORTS)}; got {shown(sort)}"
             raise InvalidArgument(message, argument="sort")
         viewer_id, tag = runtime.viewer_id(viewer), runtime.directory.viewer_tag(viewer)
-        runtime.catch_up()
+        runtime.log.catch_up()
         return runtime.comments.page(viewer_id, tag, wanted, parent_id, sort, cursor=cursor, limit=size)

@@ -53,7 +53,7 @@ class Letters(Noun[Key]):
             message = f"handler must be left out for {name}, which is feedkit's own"
             raise InvalidArgument(message, argument="handler")
         if name == TIMELINES:
-            return letters.retry(name, chosen, runtime.delivery.apply)
+            return letters.retry(name, chosen, runtime.fanout.delivery.apply)
         for known in runtime.shared_consumers:
             if known.name == name:
                 return letters.retry(name, chosen, within=known.apply)

@@ -43,7 +43,7 @@ class Users(Noun[Key]):
         """The users among `keys` whom feedkit has met, by key; at most `batch_max` keys."""
         runtime = self._runtime()
         wanted = checked_many("keys", keys, runtime.settings.batch_max)
-        runtime.catch_up()
+        runtime.log.catch_up()
         ids = runtime.directory.find_many(wanted, "keys")
         users = runtime.readthrough.users([user_id for user_id in ids if user_id is not None])
         return {user.key: user for user in users.values()}
@@ -58,7 +58,7 @@ class Posts(Noun[Key]):
         several = checked_many("ids", ids, runtime.settings.batch_max)
         wanted = [checked_id("ids", one, f"[{index}]") for index, one in enumerate(several)]
         viewer_id = runtime.viewer_id(viewer)
-        runtime.catch_up()
+        runtime.log.catch_up()
         return runtime.posts.many(viewer_id, wanted)
 
     def by_ref(self, viewer: Key | None, refs: Sequence[str]) -> dict[str, Item[Key]]:
@@ -69,7 +69,7 @@ class Posts(Noun[Key]):
             checked_text("refs", ref, runtime.settings.ref_max_chars, "ref_max_chars") for ref in several
         ]
         viewer_id = runtime.viewer_id(viewer)
-        runtime.catch_up()
+        runtime.log.catch_up()
         return runtime.posts.by_ref(viewer_id, wanted)
 
     def revisions(self, author: Key, post_id: int | str) -> list[Revision]:

@@ -111,5 +111,5 @@ class ReadingVerbs(Verbs[Key]):
         """One post. Raises NotFound where there is none that the viewer may see."""
         runtime, wanted = self.runtime(), checked_id("post_id", post_id)
         viewer_id = runtime.viewer_id(viewer)
-        runtime.catch_up()
+        runtime.log.catch_up()
         return runtime.posts.one(viewer_id, wanted)

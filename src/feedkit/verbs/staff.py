@@ -37,7 +37,7 @@ class Staff(Noun[Key]):
         """
         runtime, wanted = self._runtime(), checked_id("post_id", post_id)
         self._look("post", wanted)
-        runtime.catch_up()
+        runtime.log.catch_up()
         return runtime.posts.for_staff(wanted)
 
     def revisions(self, post_id: int | str) -> list[Revision]:

@@ -20,7 +20,7 @@ class UpkeepVerbs(Verbs[Key]):
     def drain(self, max_seconds: float | None = None) -> DrainResult:
         """Apply what is pending in the log, here and now, for at most about `max_seconds` seconds."""
         checked_seconds("max_seconds", max_seconds)
-        return self.runtime().drain(max_seconds)
+        return self.runtime().log.drain(max_seconds)
 
     def work(
         self,
@@ -53,7 +53,7 @@ class UpkeepVerbs(Verbs[Key]):
     def check(self, sample: int = 1000, *, repair: bool = False) -> CheckReport:
         """Compare up to `sample` home feeds with a recomputation from truth; `repair` rebuilds wrong ones."""
         runtime, size = self.runtime(), checked_int("sample", sample, 1, 1_000_000_000)
-        runtime.catch_up()
+        runtime.log.catch_up()
         return runtime.check.run(size, repair)
 
     def explain(self, viewer: Key | None, post_id: int | str) -> Explanation:
@@ -67,7 +67,7 @@ class UpkeepVerbs(Verbs[Key]):
         runtime, wanted = self.runtime(), checked_id("post_id", post_id)
         viewer_id = runtime.viewer_id(viewer)
         name = "a logged-out viewer" if viewer is None else str(viewer)
-        return runtime.explainer.explain(viewer_id, name, wanted, runtime.catch_up())
+        return runtime.explainer.explain(viewer_id, name, wanted, runtime.log.catch_up())
 
     def export(self, to: Target) -> dict[str, int]:
         """Write all that people made to a path or a text file, one JSON object a line; how many of each `type`.
@@ -76,7 +76,7 @@ class UpkeepVerbs(Verbs[Key]):
         snapshot: what changes meanwhile may be in it or not. Secrets and what can be recomputed are left out.
         """
         runtime = self.runtime()
-        runtime.catch_up()
+        runtime.log.catch_up()
         return runtime.exporter.everything(to)
 
     def export_user(self, key: Key, to: Target) -> dict[str, int]:
@@ -89,7 +89,7 @@ class UpkeepVerbs(Verbs[Key]):
         """
         runtime = self.runtime()
         user_id = runtime.directory.find(key, "key")
-        runtime.catch_up()
+        runtime.log.catch_up()
         if user_id is None or user_id not in runtime.readthrough.users([user_id]):
             raise NotFound("key names no user whom feedkit has met", argument="key")
         return runtime.exporter.of_user(user_id, to)
