@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from feedkit.settings import Knob, Names, Settings
+from feedkit.settings import Settings
+from feedkit.settings.knobs import Knob, Names
 
 PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedkit.errors import InvalidArgument
-from feedkit.settings import Knob, Settings
+from feedkit.settings import Settings
+from feedkit.settings.knobs import Knob
 
 KNOBS = Settings.describe()
 WHOLE = [knob for knob in KNOBS if isinstance(knob.allowed, range)]
