@@ -15,11 +15,12 @@ from feedkit.reading.home import Home
 from feedkit.reading.profile import Profile
 from feedkit.reading.sources import Timelined
 from feedkit.reading.thread import Thread
+from feedkit.relations import LOGGED_OUT, Tie, no_relations
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.storage.sql.engagement import SqlEngagement
 from feedkit.storage.sql.graph import SqlGraph
 from feedkit.storage.sql.selections import SqlSelections, SqlTags
-from feedkit.visibility import LOGGED_OUT, Surface, Tie, no_relations
+from feedkit.visibility import Surface
 
 
 def no_backfill(*_: object) -> None:

@@ -11,16 +11,8 @@ import pytest
 
 import feedkit
 from feedkit.model import Audience, Post, User
-from feedkit.visibility import (
-    LOGGED_OUT,
-    Relations,
-    Surface,
-    Tie,
-    no_relations,
-    relations_of,
-    staff_relations,
-    visible,
-)
+from feedkit.relations import LOGGED_OUT, Relations, Tie, no_relations, relations_of, staff_relations
+from feedkit.visibility import Surface, visible
 from tests.cases.case_tools import opened
 
 PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "who-sees-what.md"

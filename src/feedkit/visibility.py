@@ -25,20 +25,15 @@ A comment is seen by those who see its post, but for comments by suspended peopl
 or whom the viewer blocks or mutes. Among those who reacted, nobody suspended or blocked either way is named.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from enum import IntFlag, StrEnum
+from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any
 
-import attrs
 import numpy as np
-from numpy.typing import NDArray
 
-from feedkit.ids import MAX_ID
-from feedkit.idset import EMPTY, Ids, idset
+from feedkit.idset import Ids
 from feedkit.model import Audience, Comment, Post, PostStatus, User, UserStatus
-
-LOGGED_OUT = 0
-"""The viewer id of somebody who is not logged in."""
+from feedkit.relations import Relations, Tie
 
 
 class Surface(StrEnum):
@@ -51,18 +46,6 @@ class Surface(StrEnum):
     THREAD = "thread"
     PROFILE = "profile"
     POST = "post"
-
-
-class Tie(IntFlag):
-    """How one viewer stands to somebody else; several may hold at once."""
-
-    FOLLOWS = 1
-    BLOCKED = 2
-    """One of the two blocks the other."""
-    MUTES = 4
-    FRIENDS = 8
-    NO_REPOSTS = 16
-    """The viewer follows them, and does not want their reposts."""
 
 
 class Hidden(StrEnum):
@@ -86,8 +69,6 @@ class Hidden(StrEnum):
     NOT_UNDER_TAGS = "not_under_tags"
 
 
-_NOBODY = np.array([MAX_ID], dtype=np.int64)
-_NO_TIES = np.zeros(1, dtype=np.uint8)
 # Members of an enum are looked up anew at each use, which tells in a loop over every post of every page.
 _PUBLISHED, _DRAFT, _ACTIVE = PostStatus.PUBLISHED, PostStatus.DRAFT, UserStatus.ACTIVE
 _HOME, _TAG = Surface.HOME, Surface.TAG
@@ -104,97 +85,6 @@ _ASKED_FOR = (Surface.PROFILE, Surface.POST)
 _HIDING = {
     surface: int(Tie.BLOCKED if surface in _ASKED_FOR else Tie.BLOCKED | Tie.MUTES) for surface in Surface
 }
-
-
-@attrs.frozen(slots=True, eq=False)
-class Relations:
-    """What stands between one viewer and others, as two columns, so that one search tells all about a batch.
-
-    `others`: ids of users (int64, ascending); `ties`: `Tie` bits beside them (uint8). Both have the shape
-    (n + 1,), and end with a row for nobody. `lists`: ids of the lists that the viewer is on (int64, ascending);
-    `blocked`: ids of those with that tie.
-    All of it holds up to the instant `until_ms` (Unix milliseconds), when the first mute lapses.
-    """
-
-    viewer_id: int
-    others: Ids
-    ties: NDArray[np.uint8]
-    lists: Ids = EMPTY
-    until_ms: int = MAX_ID
-    staff: bool = False
-    blocked: Ids = EMPTY
-
-    def with_each(self, user_ids: Sequence[int]) -> list[int]:
-        """The `Tie` bits with each of these users, 0 where there are none."""
-        if len(self.others) == 1:  # nobody
-            return [0] * len(user_ids)
-        wanted = np.array(user_ids, dtype=np.int64)
-        where = self.others.searchsorted(wanted)
-        found: list[int] = (self.ties[where] * (self.others[where] == wanted)).tolist()
-        return found
-
-    def those(self, tie: Tie) -> Ids:
-        """Everybody with whom the viewer has this tie: sorted ids."""
-        those: Ids = self.others[self.ties & tie.value != 0]
-        return those
-
-    def hidden_on(self, surface: Surface) -> Ids:
-        """Whose content the viewer does not meet there: sorted ids."""
-        hidden: Ids = self.others[self.ties & _HIDING[surface] != 0]
-        return hidden
-
-    def home_authors(self) -> Ids:
-        """Whose posts can stand in this viewer's home feed: sorted ids, the viewer included."""
-        shown = self.ties & (_FOLLOWS | _HIDING[Surface.HOME]) == _FOLLOWS
-        return np.union1d(self.others[shown], [self.viewer_id])
-
-
-def relations_of(
-    viewer_id: int,
-    ties: Mapping[Tie, Collection[int]],
-    *,
-    lists: Collection[int] = (),
-    until_ms: int = MAX_ID,
-) -> Relations:
-    """Relations from the users of each tie, in any order and with duplicates."""
-    few = sum(map(len, ties.values())) <= _FEW
-    others, held = _columns_of_few(ties) if few else _columns(ties)
-    blocked = others[held & Tie.BLOCKED.value != 0]
-    return Relations(viewer_id, others, held, idset(lists) if lists else EMPTY, until_ms, blocked=blocked)
-
-
-_FEW = 32
-"""Up to so many, as for a verb that concerns one post, Python is quicker than numpy."""
-
-
-def _columns(ties: Mapping[Tie, Collection[int]]) -> tuple[Ids, NDArray[np.uint8]]:
-    of_each = [np.fromiter(users, dtype=np.int64, count=len(users)) for users in ties.values()]
-    others, where = np.unique(np.concatenate([*of_each, _NOBODY]), return_inverse=True)
-    held = np.zeros(len(others), dtype=np.uint8)
-    start = 0
-    for tie, users in zip(ties, of_each, strict=True):
-        held[where[start : start + len(users)]] |= tie.value
-        start += len(users)
-    return others, held
-
-
-def _columns_of_few(ties: Mapping[Tie, Collection[int]]) -> tuple[Ids, NDArray[np.uint8]]:
-    bits = {MAX_ID: 0}
-    for tie, users in ties.items():
-        for user_id in users:
-            bits[user_id] = bits.get(user_id, 0) | tie.value
-    others = sorted(bits)
-    return np.array(others, dtype=np.int64), np.array([bits[one] for one in others], dtype=np.uint8)
-
-
-def staff_relations() -> Relations:
-    """The relations of a staff viewer, who is nobody's friend and sees what is there."""
-    return Relations(LOGGED_OUT, _NOBODY, _NO_TIES, staff=True)
-
-
-def no_relations(viewer_id: int) -> Relations:
-    """The relations of somebody who has none, such as a logged-out viewer."""
-    return Relations(viewer_id, _NOBODY, _NO_TIES)
 
 
 def visible(
@@ -258,15 +148,26 @@ def comments_visible(
     ]
 
 
-def people_visible(users: Sequence[User[Any]], relations: Relations, now_ms: int) -> list[bool]:
-    """For each user, whether the viewer may meet them in a list of people."""
+def people_visible(users: Sequence[User[Any] | None], relations: Relations, now_ms: int) -> list[bool]:
+    """For each of these people, as far as they are there, whether the viewer may meet them in a list of people."""
     if relations.staff:
-        return [True] * len(users)
-    blocked = int(Tie.BLOCKED)
-    ties_with = relations.with_each([user.id for user in users])
+        return [user is not None for user in users]
+    ties_with = relations.with_each([0 if user is None else user.id for user in users])
     return [
-        not ties & blocked and takes_part(user, now_ms) for user, ties in zip(users, ties_with, strict=True)
+        not ties & _BLOCKED and takes_part(user, now_ms) for user, ties in zip(users, ties_with, strict=True)
     ]
+
+
+def home_authors(relations: Relations) -> Ids:
+    """Whose posts can stand in this viewer's home feed: sorted ids, the viewer included."""
+    shown = relations.ties & (_FOLLOWS | _HIDING[_HOME]) == _FOLLOWS
+    return np.union1d(relations.others[shown], [relations.viewer_id])
+
+
+def hidden_on(surface: Surface, relations: Relations) -> Ids:
+    """Whose content the viewer does not meet there: sorted ids."""
+    hidden: Ids = relations.others[relations.ties & _HIDING[surface] != 0]
+    return hidden
 
 
 def delivered_to_followers(audience: Audience) -> bool:
@@ -300,16 +201,6 @@ def shows_reactions(user: User[Any] | None, relations: Relations, now_ms: int, *
     """
     is_own = user is not None and user.id == relations.viewer_id
     return is_own or (to_others and shows_ties(user, relations, now_ms))
-
-
-def met(users: Sequence[User[Any] | None], relations: Relations, now_ms: int) -> list[bool]:
-    """For each of these people, whether the viewer meets them in lists of people."""
-    if relations.staff:
-        return [user is not None for user in users]
-    ties_with = relations.with_each([0 if user is None else user.id for user in users])
-    return [
-        not ties & _BLOCKED and takes_part(user, now_ms) for user, ties in zip(users, ties_with, strict=True)
-    ]
 
 
 def takes_part(user: User[Any] | None, now_ms: int) -> bool:

@@ -10,7 +10,7 @@ import pytest
 import feedkit
 from feedkit import FeedkitError, Forbidden, InvalidArgument, ManualClock
 from feedkit.model import Assoc
-from feedkit.visibility import Tie
+from feedkit.relations import Tie
 from tests.cases.case_tools import START, both_paths, ids
 from tests.graph.words import Feed, befriend, counts, links, users_of, waiting
 

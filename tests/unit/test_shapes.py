@@ -14,10 +14,10 @@ from feedkit import ManualClock
 from feedkit.codec import MISS, decode, encode
 from feedkit.ids import MAX_ID
 from feedkit.model import Audience, Entity, Media, MediaStatus, Post, PostStatus
+from feedkit.relations import Relations, Tie, no_relations, relations_of
 from feedkit.storage.base import UserRow
 from feedkit.storage.shapes import PostShape, RelationsShape, UserShape
 from feedkit.storage.touching import Cached
-from feedkit.visibility import Relations, Tie, no_relations, relations_of
 
 CLOCK = ManualClock()
 NOW_MS = CLOCK.now_ms()

@@ -12,17 +12,13 @@ from hypothesis import strategies as st
 
 from feedkit.idset import EMPTY
 from feedkit.model import Audience, Post, PostStatus, User, UserStatus
+from feedkit.relations import LOGGED_OUT, Relations, Tie, no_relations, relations_of, staff_relations
 from feedkit.visibility import (
-    LOGGED_OUT,
     Hidden,
-    Relations,
     Surface,
-    Tie,
     delivered_to_followers,
+    home_authors,
     may_share,
-    no_relations,
-    relations_of,
-    staff_relations,
     takes_part,
     verdict,
     visible,
@@ -375,7 +371,7 @@ def test_posts_and_authors_must_be_as_many() -> None:
 
 @given(ties=st.fixed_dictionaries(dict.fromkeys(Tie, some)))
 def test_home_shows_followees_and_oneself_without_the_hidden(ties: dict[Tie, set[int]]) -> None:
-    authors = relations_of(ME, ties).home_authors()
+    authors = home_authors(relations_of(ME, ties))
     hidden = ties[Tie.BLOCKED] | ties[Tie.MUTES]
     assert authors.tolist() == sorted((ties[Tie.FOLLOWS] - hidden) | {ME})
     assert authors.dtype == EMPTY.dtype

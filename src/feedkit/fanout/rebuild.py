@@ -14,12 +14,12 @@ from feedkit.fanout.recent import Recent
 from feedkit.ids import MAX_ID
 from feedkit.idset import EMPTY, Ids, idset
 from feedkit.metrics import BUILDS, Metrics
+from feedkit.relations import Tie
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.entries import Entries
 from feedkit.storage.flights import Flights
 from feedkit.storage.timelines import Timeline, TimelineStore, TimelineStores
-from feedkit.visibility import Tie
 
 T = TypeVar("T")
 _ROWS_AT_ONCE = 20_000

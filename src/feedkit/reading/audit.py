@@ -6,10 +6,10 @@ from typing import Generic
 from feedkit.cursor import Cursor, CursorCodec
 from feedkit.ids import MAX_ID
 from feedkit.model import AuditEntry, AuditPage, Key
+from feedkit.relations import LOGGED_OUT
 from feedkit.storage.base import Truth
 from feedkit.storage.lives import Act
 from feedkit.storage.readthrough import ReadThrough
-from feedkit.visibility import LOGGED_OUT
 
 _MODE = "audit"
 

@@ -14,6 +14,7 @@ from feedkit.reading.home import Home
 from feedkit.reading.hydrate import Hydrator
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.timelines import TimelineStore
+from feedkit.visibility import home_authors
 
 _WINDOW = 100
 _RETRIES = 5
@@ -111,7 +112,7 @@ class Check(Generic[Key]):
         return [position for position in window if position not in for_others]
 
     def _recomputed(self, tx: Tx, viewer_id: int) -> Ids:
-        authors = self._truth.graph.relations(tx, viewer_id, self._clock.now_ms()).home_authors()
+        authors = home_authors(self._truth.graph.relations(tx, viewer_id, self._clock.now_ms()))
         return self._truth.posts.recent(
             tx, authors, before=MAX_ID, floor=0, limit=self._depth, viewer_id=viewer_id
         ).positions

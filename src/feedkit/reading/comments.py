@@ -10,11 +10,12 @@ from feedkit.ids import MAX_ID
 from feedkit.model import Comment, CommentItem, CommentPage, Counts, Key
 from feedkit.reading.posts import PostReader
 from feedkit.reading.walks import TOP, MarkCursors, walk
+from feedkit.relations import LOGGED_OUT, Relations
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth
 from feedkit.storage.engaging import Mark
 from feedkit.storage.readthrough import ReadThrough
-from feedkit.visibility import LOGGED_OUT, Relations, Surface, comments_visible
+from feedkit.visibility import Surface, comments_visible, hidden_on
 
 NEWEST, OLDEST, TOP_FIRST = "newest", "oldest", "top"
 SORTS = (NEWEST, OLDEST, TOP_FIRST)
@@ -139,7 +140,7 @@ class CommentReader(Generic[Key]):
 
     def _gaps(self, comment_ids: Sequence[int], relations: Relations, now_ms: int) -> set[int]:
         """Those with something below them that this viewer is shown."""
-        hidden = relations.hidden_on(Surface.THREAD)
+        hidden = hidden_on(Surface.THREAD, relations)
         answered = self._truth.comments.answered
         return self._truth.read(lambda tx: answered(tx, comment_ids, hidden, now_ms))
 

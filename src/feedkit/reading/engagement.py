@@ -11,11 +11,12 @@ from feedkit.model import Item, Key, User, UserPage
 from feedkit.reading.comments import CommentReader
 from feedkit.reading.posts import PostReader
 from feedkit.reading.walks import WHOLE, MarkCursors, walk
+from feedkit.relations import LOGGED_OUT, Relations
 from feedkit.settings import Settings
 from feedkit.storage.base import REACTED_BY, Truth
 from feedkit.storage.engaging import Mark
 from feedkit.storage.readthrough import ReadThrough
-from feedkit.visibility import LOGGED_OUT, Relations, people_visible
+from feedkit.visibility import people_visible
 
 _NEWEST = "newest"
 

@@ -19,11 +19,12 @@ from feedkit.reading.home import Home
 from feedkit.reading.hydrate import Hydrator
 from feedkit.reading.pages import FIRST_PAGE, fill
 from feedkit.reading.telling import Delivered, Facts, Place, told
+from feedkit.relations import LOGGED_OUT
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.storage.timelines import Timeline, TimelineStores
-from feedkit.visibility import LOGGED_OUT, Hidden, Surface, verdict
+from feedkit.visibility import Hidden, Surface, home_authors, verdict
 
 _PAGES = 50
 _REPOSTS_AT_ONCE = 100
@@ -114,7 +115,7 @@ class Explainer(Generic[Key]):
             yield post.position
         if post.repost_of is not None or opened.relations.viewer_id == LOGGED_OUT:
             return
-        authors, before = opened.relations.home_authors(), MAX_ID
+        authors, before = home_authors(opened.relations), MAX_ID
         while True:
             positions = self.truth.read(
                 lambda tx, before=before: self.truth.posts.reposts(  # type: ignore[misc]

@@ -17,11 +17,12 @@ from feedkit.ids import MAX_ID
 from feedkit.idset import single
 from feedkit.model import Assoc, Key, rfc3339
 from feedkit.reading.hydrate import Hydrator
+from feedkit.relations import Relations
 from feedkit.storage.base import REACTED, Truth
 from feedkit.storage.exporting import Row
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.storage.selections import WHOLE
-from feedkit.visibility import Relations, Surface, people_visible
+from feedkit.visibility import Surface, people_visible
 
 _FORMAT = 1
 _AT_ONCE = 500

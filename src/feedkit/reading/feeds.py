@@ -16,9 +16,10 @@ from feedkit.model import Item, Key
 from feedkit.reading.hydrate import Hydrator
 from feedkit.reading.pages import FIRST_PAGE, MODE_TIME, Filled, Hydrate, fill
 from feedkit.reading.sources import OldestFirst, Source, Timelined, turned
+from feedkit.relations import Relations
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth
-from feedkit.visibility import Relations, Surface
+from feedkit.visibility import Surface
 
 
 @attrs.frozen(slots=True)

@@ -10,9 +10,10 @@ from feedkit.metrics import MERGES, Metrics
 from feedkit.model import Key, Page
 from feedkit.reading.feeds import FeedReader, Opened
 from feedkit.reading.sources import Empty, Timelined
+from feedkit.relations import LOGGED_OUT, no_relations
 from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
-from feedkit.visibility import LOGGED_OUT, Surface, no_relations
+from feedkit.visibility import Surface
 
 
 class Home(Generic[Key]):

@@ -6,8 +6,9 @@ from typing import Generic, TypeGuard
 from feedkit.clock import Clock
 from feedkit.idset import Ids
 from feedkit.model import Item, Key, Post, Quoted, User
+from feedkit.relations import Relations
 from feedkit.storage.readthrough import ReadThrough
-from feedkit.visibility import Relations, Surface, visible
+from feedkit.visibility import Surface, visible
 
 
 class Hydrator(Generic[Key]):

@@ -12,7 +12,7 @@ from feedkit.reading.feeds import FeedReader, Opened
 from feedkit.reading.sources import FROM_TRUTH, Timelined
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.readthrough import ReadThrough
-from feedkit.visibility import Surface
+from feedkit.visibility import Surface, hidden_on
 
 _OUTBOXES_MAX = 200
 
@@ -40,7 +40,7 @@ class ListFeed(Generic[Key]):
     def _open(self, viewer_id: int, list_id: int) -> Opened:
         members = self._truth.read(lambda tx: self._members(tx, viewer_id, list_id))
         relations = self._readthrough.viewer(viewer_id).relations
-        shown = np.setdiff1d(members, relations.hidden_on(Surface.LIST))
+        shown = np.setdiff1d(members, hidden_on(Surface.LIST, relations))
         few = (
             len(shown) <= _OUTBOXES_MAX
         )  # to hold those of all members of a long list would push out all others

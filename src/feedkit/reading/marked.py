@@ -10,11 +10,12 @@ from feedkit.cursor import CursorCodec
 from feedkit.model import Assoc, Item, Key, Page
 from feedkit.reading.hydrate import Hydrator
 from feedkit.reading.walks import TOP, WHOLE, Fetch, MarkCursors, walk
+from feedkit.relations import LOGGED_OUT, Relations
 from feedkit.settings import Settings
 from feedkit.storage.base import REACTED, Truth
 from feedkit.storage.engaging import Mark
 from feedkit.storage.readthrough import ReadThrough
-from feedkit.visibility import LOGGED_OUT, Relations, Surface, shows_reactions
+from feedkit.visibility import Surface, shows_reactions
 
 _NEWEST = "newest"
 

@@ -6,9 +6,10 @@ from typing import Generic
 from feedkit.model import Key, Page
 from feedkit.reading.feeds import FeedReader, Opened
 from feedkit.reading.sources import Selected
+from feedkit.relations import LOGGED_OUT
 from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
-from feedkit.visibility import LOGGED_OUT, Surface
+from feedkit.visibility import Surface
 
 
 class MediaPosts(Generic[Key]):

@@ -25,12 +25,13 @@ from feedkit.model import (
     has_lapsed,
 )
 from feedkit.reading.walks import WHOLE, Fetch, MarkCursors, Show, walk
+from feedkit.relations import Relations, Tie
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth
 from feedkit.storage.engaging import Mark
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.storage.relating import NO_REPOSTS
-from feedkit.visibility import Relations, Tie, met, shows_ties
+from feedkit.visibility import people_visible, shows_ties
 
 E = TypeVar("E")
 T = TypeVar("T")
@@ -162,7 +163,7 @@ class People(Generic[Key]):
         """Beside each id the user, None for whom the viewer does not meet."""
         found = self._readthrough.users(user_ids)
         users = [found.get(user_id) for user_id in user_ids]
-        shown = met(users, relations, self._clock.now_ms())
+        shown = people_visible(users, relations, self._clock.now_ms())
         return [user if meets else None for user, meets in zip(users, shown, strict=True)]
 
 

@@ -6,9 +6,10 @@ from typing import Generic
 from feedkit.errors import NotFound
 from feedkit.model import Item, Key
 from feedkit.reading.hydrate import Hydrator
+from feedkit.relations import LOGGED_OUT, Relations, staff_relations
 from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
-from feedkit.visibility import LOGGED_OUT, Relations, Surface, staff_relations
+from feedkit.visibility import Surface
 
 
 class PostReader(Generic[Key]):

@@ -9,10 +9,11 @@ from feedkit.reading.feeds import FeedReader, Opened
 from feedkit.reading.marked import Reacted
 from feedkit.reading.sources import FROM_TRUTH, Empty, Selected, Source, Timelined
 from feedkit.reading.walks import TOP
+from feedkit.relations import LOGGED_OUT, Relations, Tie, no_relations, staff_relations
 from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.storage.selections import Part
-from feedkit.visibility import LOGGED_OUT, Relations, Surface, Tie, no_relations, staff_relations
+from feedkit.visibility import Surface
 
 
 class Tab(StrEnum):

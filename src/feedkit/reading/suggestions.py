@@ -9,10 +9,11 @@ from feedkit.idset import Ids, idset
 from feedkit.log.applied import AppliedLog
 from feedkit.model import Assoc, Key, Suggestion
 from feedkit.reading.walks import TOP
+from feedkit.relations import Relations
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.readthrough import ReadThrough
-from feedkit.visibility import Relations, met
+from feedkit.visibility import people_visible
 
 _ASKED = {Assoc.REQUESTS, Assoc.ASKS}
 
@@ -86,4 +87,4 @@ class Suggestions(Generic[Key]):
         """Those whom the viewer meets in lists of people."""
         found = self._readthrough.users(user_ids.tolist())
         users = [found.get(user_id) for user_id in user_ids.tolist()]
-        return user_ids[np.array(met(users, relations, self._clock.now_ms()), dtype=np.bool_)]
+        return user_ids[np.array(people_visible(users, relations, self._clock.now_ms()), dtype=np.bool_)]

@@ -7,10 +7,11 @@ from feedkit.model import Item, Key, ThreadPage
 from feedkit.reading.feeds import FeedReader, Opened
 from feedkit.reading.hydrate import Hydrator
 from feedkit.reading.sources import OldestFirst
+from feedkit.relations import LOGGED_OUT, Relations
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth
 from feedkit.storage.readthrough import ReadThrough
-from feedkit.visibility import LOGGED_OUT, Relations, Surface
+from feedkit.visibility import Surface
 
 
 class Thread(Generic[Key]):

@@ -9,10 +9,10 @@ from feedkit.clock import Clock
 from feedkit.errors import InvalidArgument, KeyTypeMismatch, LimitExceeded, shown
 from feedkit.ids import MAX_ID
 from feedkit.model import Key, User, UserStatus
+from feedkit.relations import LOGGED_OUT
 from feedkit.storage.base import Truth, Tx, UserRow
 from feedkit.storage.cache import LeasedCache
 from feedkit.storage.minting import Minting
-from feedkit.visibility import LOGGED_OUT
 
 KEY_TYPES: Mapping[type, str] = {str: "str", int: "int", UUID: "UUID"}
 

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 import attrs
 
 from feedkit.model import NOTHING_DONE, Counts, Own
+from feedkit.relations import LOGGED_OUT, Relations
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth
 from feedkit.storage.cache import LeasedCache
 from feedkit.storage.tallies import Tallies
-from feedkit.visibility import LOGGED_OUT, Relations
 
 Shown = tuple[Counts, Own]
 _Pair = tuple[int, int]  # a viewer and an object

@@ -5,11 +5,11 @@ from typing import TypeVar
 
 from feedkit.clock import Clock
 from feedkit.model import Post
+from feedkit.relations import Relations
 from feedkit.storage.base import Truth, Tx, UserRow
 from feedkit.storage.lookups import Lookup, Shape
 from feedkit.storage.shapes import PostShape, RelationsShape, UserShape
 from feedkit.storage.touching import Cached, Touches
-from feedkit.visibility import Relations
 
 V = TypeVar("V")
 

@@ -13,13 +13,14 @@ from feedkit.clock import Clock
 from feedkit.idset import EMPTY, Ids, contains
 from feedkit.metrics import Metrics, of_cache
 from feedkit.model import Event, EventKind, Key, Post, User
+from feedkit.relations import LOGGED_OUT, Relations, no_relations
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth
 from feedkit.storage.cache import LeasedCache
 from feedkit.storage.directory import Directory
 from feedkit.storage.doings import Doings
 from feedkit.storage.fetching import Fetching
-from feedkit.visibility import LOGGED_OUT, Relations, no_relations
+from feedkit.visibility import home_authors
 
 _PULLED = 0  # the pulled list is one value under one key
 
@@ -170,4 +171,4 @@ class ReadThrough(Generic[Key]):
 
 
 def _viewer(relations: Relations) -> Viewer:
-    return Viewer(relations, relations.home_authors())
+    return Viewer(relations, home_authors(relations))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from feedkit.idset import Ids
 from feedkit.model import Assoc, UserList
-from feedkit.visibility import Relations
+from feedkit.relations import Relations
 
 if TYPE_CHECKING:
     from feedkit.storage.base import Tx

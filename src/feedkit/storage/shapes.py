@@ -17,9 +17,9 @@ from feedkit.codec import MAX_BYTES, MISS, _Miss, decode, encode
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids
 from feedkit.model import Audience, Entity, Media, MediaStatus, Post, PostStatus
+from feedkit.relations import Relations
 from feedkit.storage.base import UserRow
 from feedkit.storage.touching import Cached
-from feedkit.visibility import Relations
 
 V = TypeVar("V")
 _POST_SCHEMA, _USER_SCHEMA, _RELATIONS_SCHEMA = 16, 17, 18

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from feedkit.model import NO_COUNTS, Count, Counts, Event
+from feedkit.relations import Relations
 from feedkit.settings import Settings
 from feedkit.storage.base import REACTED, Truth, Tx
 from feedkit.storage.cache import LeasedCache
 from feedkit.storage.events import COUNTERS
-from feedkit.visibility import Relations
 
 Tally = Callable[[Tx, Sequence[Event]], Mapping[tuple[int, str], int]]
 """What events change in the counters, by (object id, kind)."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from feedkit.model import Assoc, Key, RequestPage, Standing, Suggestion, UserPage
 from feedkit.reading.people import Asked
+from feedkit.relations import LOGGED_OUT
 from feedkit.verbs.base import NOT_MET, Verbs
-from feedkit.visibility import LOGGED_OUT
 from feedkit.writing.checks import checked_many
 
 

@@ -8,9 +8,10 @@ import attrs
 from feedkit.clock import Clock
 from feedkit.errors import Forbidden, NotFound
 from feedkit.model import Comment, Key, Post, User
+from feedkit.relations import Relations, no_relations
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.directory import Directory
-from feedkit.visibility import Relations, Surface, comments_visible, may_share, no_relations, visible
+from feedkit.visibility import Surface, comments_visible, may_share, visible
 
 
 class Targets(Generic[Key]):

@@ -11,11 +11,11 @@ from feedkit.codec import decode, encode
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids
 from feedkit.model import Assoc, has_lapsed
+from feedkit.relations import Relations, Tie, no_relations, relations_of
 from feedkit.storage.relating import NO_REPOSTS, Place
 from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.prepared import Row, Tx
 from feedkit.storage.sql.tables import Tables
-from feedkit.visibility import Relations, Tie, no_relations, relations_of
 
 _TIES: dict[str, Tie] = {
     Assoc.FOLLOWS: Tie.FOLLOWS,

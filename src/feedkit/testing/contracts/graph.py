@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids, idset
 from feedkit.model import Assoc
+from feedkit.relations import Tie
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.relating import NO_REPOSTS, Place
 from feedkit.testing.contracts._truth import NOW_MS, TruthSuite, few, read, room, waits, write
-from feedkit.visibility import Tie
 
 FORWARD = (Assoc.FOLLOWS, Assoc.BLOCKS, Assoc.MUTES)
 changes = st.lists(
