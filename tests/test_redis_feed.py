@@ -245,8 +245,9 @@ def test_f03_a_redis_that_was_set_back_is_noticed(
 
 
 def test_f04_a_promoted_replica_that_missed_posts_is_noticed(target: str) -> None:
+    at_once = ("--repl-diskless-sync-delay", "0")  # newer servers wait 5 s for more replicas to come
     with run_redis() as replica:
-        with run_redis() as first, feedkit.connect(target, redis=first, settings=SETTINGS) as feed:
+        with run_redis(*at_once) as first, feedkit.connect(target, redis=first, settings=SETTINGS) as feed:
             feed.follow("bob", "ada")
             publish(feed, "a")
             assert texts(feed.home("bob")) == ["a"]
