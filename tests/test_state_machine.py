@@ -126,7 +126,10 @@ def redis_machine(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..
             feed.migrate()
             return feed
 
-        return make_machine(open_feed, policy=POLICIES[policy], settings=FAST)
+        patient = [
+            attrs.evolve(one, redis_timeout_ms=30_000) for one in FAST
+        ]  # busy machines degrade no page
+        return make_machine(open_feed, policy=POLICIES[policy], settings=patient)
 
     return make
 
