@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import redis
@@ -69,8 +69,8 @@ def lengths(client: Any, kind: str) -> list[int]:
 def rested(feed: feedkit.Feed[str]) -> None:
     """Ask Redis again at once, though it was out of reach a moment ago."""
     place = feed.runtime()._place
-    if place is not None and place._place is not None:
-        cast(Any, place._place.wire)._rests_until = 0
+    assert place is not None
+    place.rest.until = 0
 
 
 # ---------------------------------------------------------------- sharing
@@ -294,6 +294,7 @@ def test_a_feed_opens_while_redis_is_down(target: str) -> None:
         page = feed.home("bob")
         assert (texts(page), page.degraded) == (["a"], True)
         with run_redis(port=port_of(url)):
+            rested(feed)
             page = feed.home("bob")
             assert (texts(page), page.degraded) == (["a"], False)
 

@@ -41,7 +41,7 @@ def differences(truth: Truth, wiring: Wiring[Any]) -> list[str]:
     stored = truth.read(truth.install.facts).get(_FACT)
     if stored is None:
         stored = truth.write(lambda tx: _stated(truth, tx, own))
-    agreed = json.loads(stored)
+    agreed = _read(stored)
     return [
         f"{name} is {own.get(name, 'not known')} here and {agreed.get(name, 'not known')} there"
         for name in sorted(own.keys() | agreed.keys())
@@ -69,6 +69,15 @@ def warn_of_differences(truth: Truth, wiring: Wiring[Any]) -> None:
     """Log what differs: a process that only reads and writes still works."""
     if found := differences(truth, wiring):
         logger.warning("this process differs from the others of its feed: %s", "; ".join(found))
+
+
+def _read(stored: str) -> dict[str, Any]:
+    """What was stated; nothing of what this code cannot read, as perhaps of later code."""
+    try:
+        agreed = json.loads(stored)
+    except ValueError:
+        return {}
+    return agreed if isinstance(agreed, dict) else {}
 
 
 def _stated(truth: Truth, tx: Tx, own: dict[str, str]) -> str:

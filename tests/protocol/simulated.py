@@ -17,7 +17,7 @@ from greenlet import getcurrent, greenlet  # type: ignore[import-untyped]  # it 
 
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids, idset
-from feedkit.model import Audience, Event, EventKind, Route
+from feedkit.model import Audience, Event, EventKind, Post, Route
 from feedkit.storage.base import AuthorLoad
 from feedkit.storage.chunks import Chunk, Large
 from feedkit.storage.entries import ENTRY_BYTES, Entries, of_rows
@@ -82,6 +82,7 @@ class SimulatedRedis:
             scripts.TURN.sha: self._turn,
             scripts.STEP.sha: self._step,
             scripts.PART.sha: self._part,
+            scripts.REMOVE.sha: self._remove,
             scripts.FINISH.sha: self._finish,
         }
         return by_sha[sha](keys, arguments)
@@ -94,7 +95,7 @@ class SimulatedRedis:
         if keys[0] in self.held:
             head = self._list(keys[0])[0]
             if head[:3] == before and self._epoch_of(head) == epoch:
-                return None
+                return epoch if head[3:IDENTITY_BYTES] == b"B" + token else None
         self.held[keys[0]] = [before + b"B" + token + epoch + behind]
         return epoch
 
@@ -141,11 +142,23 @@ class SimulatedRedis:
         self.held[key] = now
         return 1
 
+    def _remove(self, keys: Sequence[bytes], arguments: Sequence[bytes]) -> int:
+        name, step, *notes = arguments
+        standing = self.held.get(keys[1] + b" " + name if name else keys[1])
+        if standing != step and "fence" not in self.ignored:
+            return 0
+        return self.rpushx(keys[0], *notes)
+
     def _finish(self, keys: Sequence[bytes], arguments: Sequence[bytes]) -> int:
-        delivery, chunks, entries = arguments
+        delivery, chunks, entries, theirs = arguments
         mark = self.held.get(keys[0])
         number, under_way = _cut_mark(mark) if isinstance(mark, bytes) else (0, [])
-        kept = [entry for entry in under_way if entry not in _cut(entries)]
+        kept = list(under_way)
+        for entry in set(_cut(entries)):
+            if under_way.count(entry) > _cut(theirs).count(entry):
+                kept.remove(entry)
+            if "others" in self.ignored:
+                kept = [other for other in kept if other != entry]
         names = [keys[1] + b" " + delivery + b":%d" % nth for nth in range(int(chunks))]
         if len(kept) < len(under_way):
             assert isinstance(mark, bytes)
@@ -269,6 +282,8 @@ class Log:
     events: list[Event] = attrs.Factory(list)
     posts: dict[int, int] = attrs.Factory(dict)
     """Authors by position, of posts that stand."""
+    gone: dict[int, int] = attrs.Factory(dict)
+    """The same of those that were taken down."""
     followees: set[int] = attrs.Factory(lambda: {AUTHOR})
     offset: int | None = None
     celebrity: int | None = None
@@ -339,8 +354,9 @@ class SimulatedTruth:
     def range(self, _tx: Any, author: int, _kind: Any, after: int, _limit: int) -> Ids:
         return idset([READER] if author in self.log.followees and after < READER else [])
 
-    def at_positions(self, _tx: Any, _positions: Sequence[int]) -> tuple[list[Any], list[int]]:
-        return [], []  # nothing that was deleted comes back
+    def at_positions(self, _tx: Any, positions: Sequence[int]) -> tuple[list[Post], list[int]]:
+        stand = [position for position in positions if position in self.log.posts]
+        return [Post(position, position, self.log.posts[position], 0) for position in stand], []
 
 
 class SimulatedChunks:

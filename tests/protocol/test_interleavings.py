@@ -17,8 +17,9 @@ from feedkit.fanout.rebuild import Timelines
 from feedkit.fanout.recent import Recent
 from feedkit.fanout.shared import Shared, SharedDelivery
 from feedkit.fanout.sharing import ChunkWork
-from feedkit.idset import idset
+from feedkit.idset import Ids, idset
 from feedkit.model import EventKind
+from feedkit.storage.entries import Entries
 from feedkit.storage.redis.marks import RedisMarks
 from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.timelines import RedisTimelines
@@ -51,10 +52,12 @@ EVEN = {
 BUSY = {"publish": 12, "follow": 1, "deliver": 10, "read": 3, "seal": 4, "let_go": 1}
 LAPSING = {"publish": 6, "deliver": 6, "read": 6, "expire": 3}
 COLD = {"publish": 3, "read": 5, "expire": 5}
+RECALLING = {"publish": 2, "delete": 6, "restore": 6, "deliver": 12, "read": 6, "let_go": 3}
 # As EVEN, where AUTHOR has so many followers that deliveries to them are shared, chunk by chunk.
 SHARED = {**EVEN, "work": 12, "lapse": 2, "deliver": 7, "set_back": 2}
 PARTS = {"publish": 2, "deliver": 5, "work": 20, "set_back": 5, "read": 3}
-PROFILES = (EVEN, BUSY, LAPSING, COLD, SHARED, PARTS)
+RECALLING_SHARED = {"publish": 1, "delete": 3, "restore": 3, "deliver": 10, "work": 12, "read": 8}
+PROFILES = (EVEN, BUSY, LAPSING, COLD, RECALLING, SHARED, PARTS, RECALLING_SHARED)
 UNTIL_CAUGHT = 3000
 
 
@@ -87,12 +90,13 @@ class World:
         often: Mapping[str, int],
         ignored: str = "",
         timelines: type[Timelines] = Timelines,
+        delivery: type[Delivery] = Delivery,
     ) -> None:
         self.often = often
         self.rng = random.Random(seed)
         self.redis, self.log = SimulatedRedis(), Log(celebrity=AUTHOR if "work" in often else None)
         self.redis.ignored = {ignored}
-        self.timelines = timelines
+        self.timelines, self.delivery = timelines, delivery
         self.schedule = Schedule(self.rng)
         self.truth: Any = SimulatedTruth(self.log)
         self.position = 100
@@ -105,7 +109,7 @@ class World:
         inboxes = RedisTimelines(lambda: place, "i", marks, **bounds)
         outboxes = RedisTimelines(lambda: place, "o", marks, **bounds)
         stores = TimelineStores(inboxes, outboxes, marks)
-        delivery = Delivery(self.truth, stores, SETTINGS)
+        delivery = self.delivery(self.truth, stores, SETTINGS)
         letters: Any = None  # nothing is undeliverable here
         chunks = ChunkWork(self.truth, delivery, marks, letters, SETTINGS)
         return Process(
@@ -123,8 +127,15 @@ class World:
     def delete(self) -> None:
         if self.log.posts:
             position = self.rng.choice(sorted(self.log.posts))
-            author = self.log.posts.pop(position)
+            author = self.log.gone[position] = self.log.posts.pop(position)
             self.log.commit(EventKind.POST_DELETED, author, position, position)
+
+    def restore(self) -> None:
+        """Staff has second thoughts."""
+        if self.log.gone:
+            position = self.rng.choice(sorted(self.log.gone))
+            author = self.log.posts[position] = self.log.gone.pop(position)
+            self.log.commit(EventKind.POST_PUBLISHED, author, position, position)
 
     def follow(self) -> None:
         if OTHER not in self.log.followees:
@@ -179,7 +190,10 @@ class World:
         )
         inbox = self.timelines(self.truth, own.stores, SETTINGS, shared=sharing).inbox(READER)
         held = set(inbox.entries.positions.tolist())
-        missing = {p for p in wanted & self.log.posts.keys() if p >= inbox.floor} - held
+        deleted = {
+            event.position for event in self.log.events[applied:] if event.kind is EventKind.POST_DELETED
+        }
+        missing = {p for p in wanted - deleted if p >= inbox.floor} - held
         if missing:
             raise Incomplete(f"{missing} of {wanted} is not in {sorted(held)} above {inbox.floor}")
 
@@ -221,10 +235,23 @@ def test_f23_whatever_interleaves_an_inbox_is_complete_above_its_floor() -> None
         ("listed", SHARED),
         ("part", PARTS),
         ("done", SHARED),
+        ("fence", RECALLING),
+        ("others", RECALLING_SHARED),
     ],
 )
 def test_f23_a_protocol_without_it_is_caught(ignored: str, often: Mapping[str, int]) -> None:
     assert is_caught(partial(World, ignored=ignored, often=often)), f"nobody misses the {ignored}"
+
+
+class Heedless(Delivery):
+    """Takes out what was deleted, whatever has become of it since."""
+
+    def _purge_from(self, followers: Ids, entries: Entries) -> None:
+        self._inboxes.remove(followers, entries.positions[::-1])
+
+
+def test_f23_a_chunk_that_takes_out_what_has_come_back_is_caught() -> None:
+    assert is_caught(partial(World, delivery=Heedless, often=RECALLING_SHARED))
 
 
 class TruthFirst(Timelines):

@@ -53,12 +53,12 @@ def seen(feed: Feed, viewer: str, author: str) -> list[str]:
 @contextmanager
 def out_of_reach(*feeds: Feed) -> Iterator[None]:
     """Redis does not answer these processes, as after a failure a moment ago."""
-    wires: list[Any] = [feed.runtime()._place().wire for feed in feeds]  # type: ignore[misc]
-    for wire in wires:
-        wire._rests_until = float("inf")
+    places: list[Any] = [feed.runtime()._place for feed in feeds]
+    for place in places:
+        place.rest.until = float("inf")
     yield
-    for wire in wires:
-        wire._rests_until = 0
+    for place in places:
+        place.rest.until = 0
 
 
 def prepared(feed: Feed) -> int:

@@ -82,7 +82,7 @@ def works(target: Any) -> None:
         assert store.read() == [8, 7, 6, 5, 4, 3, 2, 1]
         with store.marks.part(10, 0, 1000, int):
             store.deliver(8)
-        assert store.marks.finish(large)
+        assert store.marks.finish(large, [])
         assert store.timelines.owners() == [ANN]
         key = (Cached.USER, ANN)
         cache = RedisCache(store.timelines._place, store.marks, lease_ms=10_000, buried_ms=10_000)
@@ -200,7 +200,7 @@ def test_a_server_that_is_gone_is_out_of_reach_and_comes_back() -> None:
         with pytest.raises(OutOfReach, match="a moment ago"):
             store.read()  # nobody waits for it again at once
         with run_redis(port=port):
-            store.wire._rests_until = 0
+            store.wire.rest.until = 0
             assert store.read() is None, "it has forgotten everything"
             store.build(ANN, 5)
             assert store.read() == [5]
@@ -244,7 +244,7 @@ def test_a_replica_takes_no_deliveries_and_a_promoted_one_does() -> None:
         with pytest.raises(OutOfReach):
             store.deliver(2)
         command(port_of(url), "REPLICAOF", "NO", "ONE")
-        store.wire._rests_until = 0
+        store.wire.rest.until = 0
         assert store.deliver(2) in (0, 1)  # a full synchronisation may have emptied it meanwhile
 
 
@@ -301,7 +301,8 @@ def test_hostile_bytes_are_a_missing_timeline(redis_url: str, spoil: Callable[[A
         store.build(BEN, 1)
         spoil(client, store.keys.of(ANN))
         assert store.timelines.read_many([ANN, BEN])[0] is None
-        assert store.timelines.floors([ANN]) == [None]
+        is_list = client.type(store.keys.of(ANN)) == b"list"
+        assert store.timelines.floors([ANN]) == [0 if is_list else None], "others may be able to read it"
         assert store.timelines.owners() == [BEN]
         store.deliver(5, owners=(ANN, BEN))
         store.timelines.remove(idset([ANN]), idset([5]))

@@ -106,6 +106,7 @@ def test_defaults_never_change_by_accident() -> None:
         "bus_retry_ms": 500,
         "lease_ms": 3_600_000,
         "busy_timeout_ms": 5000,
+        "postgres_timeout_ms": 30_000,
         "retries": 5,
         "retry_backoff_ms": 20,
         "sqlite_synchronous": "NORMAL",

@@ -9,7 +9,7 @@ from feedkit.clock import Clock, SystemClock
 from feedkit.fanout.costs import Costs
 from feedkit.fanout.pairs import Pairs
 from feedkit.ids import MAX_ID
-from feedkit.idset import Ids, single
+from feedkit.idset import EMPTY, Ids, contains, idset, single
 from feedkit.metrics import CHUNKS, DELIVERIES, EVENTS, LAG, Metrics
 from feedkit.model import Assoc, Audience, Event, EventKind, PostStatus, Route
 from feedkit.settings import Settings
@@ -21,6 +21,7 @@ from feedkit.visibility import delivered_to_followers
 
 A_HOLDER = 2
 """To ask whether one holder of an inbox follows somebody costs as much as to read so many followers in a row."""
+_DELIVERED = frozenset(audience.value for audience in Audience if delivered_to_followers(audience))
 
 
 class Delivery:
@@ -85,7 +86,7 @@ class Delivery:
             followers = self._after(large.author_id, after)
             ours = followers[followers <= chunk.up_to_id]
             if large.kind is LargeKind.PURGE:
-                self._inboxes.remove(ours, entries.positions[::-1])
+                self._purge_from(ours, entries)
             else:
                 delivered += self._inboxes.deliver(ours, entries)
             if len(ours) < self._chunk:
@@ -156,14 +157,26 @@ class Delivery:
                 self._inboxes.remove(followers, by_author[author_id].positions[::-1])
         return large
 
+    def _purge_from(self, followers: Ids, entries: Entries) -> None:
+        """Take entries out of inboxes; others may deliver one that comes back at the same time, before us or after."""
+        gone = entries.without(self._back(entries.positions))
+        self._inboxes.remove(followers, gone.positions[::-1])
+        back = gone[contains(self._back(gone.positions), gone.positions)]
+        if len(back):
+            self._inboxes.deliver(followers, back)
+
     def _gone(self, deleted: Sequence[Event]) -> list[Event]:
         """Without those of posts that have come back since: a removal that was undone may be told of late."""
-        if not deleted:
-            return []
-        positions = [event.position for event in deleted]
-        posts, _ = self._truth.read(lambda tx: self._truth.posts.at_positions(tx, positions))
-        back = {p.position for p in posts if p.status is PostStatus.PUBLISHED and p.deleted_ms is None}
+        back = set(self._back([event.position for event in deleted]).tolist())
         return [event for event in deleted if event.position not in back]
+
+    def _back(self, positions: Iterable[int]) -> Ids:
+        """Those of posts that stand, though they were deleted once; sorted."""
+        asked = [int(position) for position in positions]
+        if not asked:
+            return EMPTY
+        posts, _ = self._truth.read(lambda tx: self._truth.posts.at_positions(tx, asked))
+        return idset(p.position for p in posts if p.status is PostStatus.PUBLISHED and p.deleted_ms is None)
 
     def _backfill(self, reader_id: int, author_id: int) -> None:
         floor = self._inboxes.floors((reader_id,))[0]
@@ -244,7 +257,7 @@ class Delivery:
 def brings_a_post(event: Event) -> bool:
     """Whether there are inboxes that a post has to come into: it is new, or it goes to followers from now on."""
     if event.kind is EventKind.POST_EDITED:
-        return delivered_to_followers(event.audience) and not delivered_to_followers(Audience(event.detail))
+        return delivered_to_followers(event.audience) and event.detail not in _DELIVERED
     return event.kind is EventKind.POST_PUBLISHED
 
 

@@ -3,7 +3,8 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import attrs
@@ -115,7 +116,7 @@ class SharedDelivery:
 
     def run_batch(self) -> int | None:
         """Deliver a batch of events; how many there were, None where others deliver. Raises OutOfReach."""
-        with self._one_at_a_time, self._marks.turn() as is_ours:
+        with self._turn() as is_ours:
             if not is_ours:
                 return None
             pending = self._truth.read(self._pending)
@@ -135,6 +136,18 @@ class SharedDelivery:
             if pending.up_to != pending.before:
                 self._truth.write(lambda tx: self._remember(tx, pending))
             return len(pending.events)
+
+    @contextmanager
+    def _turn(self) -> Iterator[bool]:
+        """Be the one who delivers; False where another process, or for longer than a moment another thread, is."""
+        if not self._one_at_a_time.acquire(timeout=_PATIENCE_S):
+            yield False
+            return
+        try:
+            with self._marks.turn() as is_ours:
+                yield is_ours
+        finally:
+            self._one_at_a_time.release()
 
     def _deliver(self, events: Sequence[Event]) -> list[Large]:
         """Deliver these events, without those that cannot be delivered."""
@@ -216,17 +229,21 @@ class Shared:
         return self._place()
 
     def deliver(self) -> None:
-        """See `Sharing`. Readers who come at once wait for one of them; other processes, for a moment."""
+        """See `Sharing`. Whoever comes while somebody else is at it waits for a moment."""
         if self.others_deliver:
             self._wait()
             return
         begun = self._runs
-        with self._lock:
+        if not self._lock.acquire(timeout=_PATIENCE_S):
+            return  # somebody is at it for longer than a reader waits
+        try:
             if self._runs > begun + 1:
                 return  # somebody has begun and ended since
             self._runs += 1
             self.delivery.run(until=time.monotonic() + _PATIENCE_S, wait=True)
             self._runs += 1
+        finally:
+            self._lock.release()
 
     def _wait(self) -> None:
         """Until workers have come as far as this process, or for a moment."""

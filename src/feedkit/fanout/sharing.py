@@ -103,7 +103,8 @@ class ChunkWork:
         return [large for large in self._truth.chunks.finished(tx) if large.number <= begun]
 
     def _end(self, large: Large) -> bool:
-        if self._marks.finish(large):
+        under_way = self._truth.read(self._truth.chunks.under_way)
+        if self._marks.finish(large, [other for other in under_way if other.number != large.number]):
             self._truth.write(lambda tx: self._truth.chunks.remove(tx, large.number))
             return True
         logger.warning("a large delivery was lost in part, and is delivered again")

@@ -13,7 +13,8 @@ import attrs
 
 from feedkit.errors import OutOfReach, Unavailable
 from feedkit.log.consumers import Handler
-from feedkit.log.letters import DeadLetters
+from feedkit.log.letters import DeadLetters, as_logged
+from feedkit.model import EventKind
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth
 from feedkit.storage.bus import GROUP, Batch, Entry
@@ -93,6 +94,7 @@ class Consuming:
             return False
         handled = 0
         try:
+            batch = self._read_anew(batch)
             if len(batch.entries) > 1 and self._at_once(batch):
                 handled = len(batch.entries)
             for entry in batch.entries[handled:]:
@@ -109,6 +111,14 @@ class Consuming:
                 self._give_back(batch, handled, tally, blamed=False, pause_ms=0)
             raise
         return self._settled(self._leases.acknowledge(batch), handled, tally)
+
+    def _read_anew(self, batch: Batch) -> Batch:
+        """With what the log tells of events that whoever filled the bus could not read."""
+        if all(event.kind is not EventKind.UNKNOWN for event in batch.events):
+            return batch
+        events = self._truth.read(lambda tx: [as_logged(self._truth, tx, event) for event in batch.events])
+        both = zip(batch.entries, events, strict=True)
+        return attrs.evolve(batch, entries=tuple(attrs.evolve(entry, event=event) for entry, event in both))
 
     def _at_once(self, batch: Batch) -> bool:
         try:

@@ -120,7 +120,7 @@ class DeadLetters:
     def _retried(
         self, letter: Letter, handler: Handler, within: Callable[[Tx, Sequence[Event]], object]
     ) -> bool:
-        event = self._as_logged(letter)
+        event = self._truth.read(lambda tx: as_logged(self._truth, tx, _event(letter)))
         is_told_of_gaps = letter.consumer.startswith(GROUP)
         if event.kind is EventKind.UNKNOWN and not is_told_of_gaps:
             return self._failed(letter, UNREADABLE)
@@ -144,11 +144,13 @@ class DeadLetters:
         self._truth.write(lambda tx: self._truth.letters.add(tx, again))
         return False
 
-    def _as_logged(self, letter: Letter) -> Event:
-        """The event as the log has it, where that still does: what could not be read then may be readable now."""
-        number = letter.number
-        found = self._truth.read(lambda tx: self._truth.events.after(tx, number - 1, 1))
-        return found[0] if found and found[0].number == number else _event(letter)
+
+def as_logged(truth: Truth, tx: Tx, event: Event) -> Event:
+    """An event that could not be read, as the log has it: what another version wrote this one may be able to read."""
+    if event.kind is not EventKind.UNKNOWN:
+        return event
+    found = truth.events.after(tx, event.number - 1, 1)
+    return found[0] if found and found[0].number == event.number else event
 
 
 def _event(letter: Letter) -> Event:

@@ -19,6 +19,13 @@ class TruthKnobs:
         "How long a read replica may take to answer before it is left alone for a while.",
     )
     lease_ms: int = whole(3_600_000, 1000, DAY_MS, "ms", "Time a process reserves on its node id at once.")
+    postgres_timeout_ms: int = whole(
+        30_000,
+        10,
+        DAY_MS,
+        "ms",
+        "How long PostgreSQL may take to connect, or to answer a statement, where feedkit makes the connections.",
+    )
     busy_timeout_ms: int = whole(
         5000, 0, 600_000, "ms", "How long a statement waits for a locked SQLite database."
     )

@@ -23,6 +23,8 @@ class LargeKind(StrEnum):
 
     PUSH = "push"
     PURGE = "purge"
+    UNKNOWN = ""
+    """As later code has it, which sees to it."""
 
 
 class Large(NamedTuple):
@@ -41,8 +43,8 @@ class Large(NamedTuple):
 
     @property
     def listed(self) -> bytes:
-        """What readers merge in as long as this is under way: what was deleted is filtered anyway."""
-        return self.entries if self.kind is LargeKind.PUSH else b""
+        """What readers may have to merge in as long as this is under way: what was deleted is filtered anyway."""
+        return b"" if self.kind is LargeKind.PURGE else self.entries
 
 
 class Chunk(NamedTuple):
@@ -60,7 +62,8 @@ class ChunkStore(Protocol):
     """Large deliveries that are under way.
 
     Laws: the chunks of one cover all followers there are, each once; a chunk belongs to whoever claimed it last, for as
-    long as its lease runs by the clock of the database; nobody waits for a chunk that somebody else has.
+    long as its lease runs by the clock of the database; nobody waits for a chunk that somebody else has. What is of a
+    kind that is not known is under way like the others, and nobody's to claim or to finish.
     """
 
     def begin(self, tx: Tx, large: Large) -> None:

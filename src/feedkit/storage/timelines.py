@@ -148,8 +148,11 @@ class TimelineMarks(Protocol):
     def holder(self) -> str:
         """Who has the turn, as "host:process:...", "" where nobody has."""
 
-    def finish(self, large: Large) -> bool:
-        """List a large delivery no longer; False where a server has lost one of its chunks since it was done."""
+    def finish(self, large: Large, others: Sequence[Large]) -> bool:
+        """List a large delivery no longer; False where a server has lost one of its chunks since it was done.
+
+        `others` are under way as well, and may list the same entries.
+        """
 
 
 @attrs.frozen(slots=True)

@@ -135,7 +135,8 @@ def _leased(data: object, token: bytes) -> Value | Slot | Lease:
         return Slot.BURIED
     if data[:1] == b"L" and data[_NUMBER_AT:] == token:
         return Lease(token)
-    return _held(data, data[1:_NUMBER_AT], 0)
+    held = _held(data, data[1:_NUMBER_AT], 0)
+    return Slot.BURIED if held is Slot.ABSENT else held  # not ours to read, nor to fill
 
 
 def _packed(value: Value | None) -> tuple[bytes, bytes]:

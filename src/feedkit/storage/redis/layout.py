@@ -7,6 +7,10 @@ is 16 bytes: an entry, or a *note*, whose author is no user.
 
 The stamp is the generation of a sealed block and the token of one being built: who would replace a block
 must have seen the very block that stands there.
+
+While releases change, one finds lists of another version. It delivers to them as to its own, so whatever a later
+version puts in place of the block, behind it come elements of this form, or its lists have other keys. It does not
+read them: who looks for such an inbox has it built anew, in a form that the next version still reads.
 """
 
 import secrets

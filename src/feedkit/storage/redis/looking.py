@@ -8,11 +8,21 @@ import numpy as np
 from feedkit.storage.entries import merge, unpack
 from feedkit.storage.redis.commands import Each, command
 from feedkit.storage.redis.keys import Keys
-from feedkit.storage.redis.layout import Header, header_of, timeline_of
+from feedkit.storage.redis.layout import (
+    BUILDING,
+    HEADER_BYTES,
+    IDENTITY_BYTES,
+    SEALED,
+    Header,
+    header_of,
+    timeline_of,
+)
 from feedkit.storage.redis.marks import Mark, mark_of
 from feedkit.storage.redis.replies import Listed
 from feedkit.storage.redis.wire import Wire
 from feedkit.storage.timelines import Timeline
+
+_FOREIGN = Header(b"", b"", b"")
 
 
 @attrs.frozen(slots=True)
@@ -26,9 +36,27 @@ class Held:
     left_ms: int
     mark: Mark
 
+    @property
+    def identity(self) -> bytes:
+        """What no other list begins with."""
+        return self.block[:IDENTITY_BYTES]
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether this code does not know its form."""
+        return self.header is _FOREIGN
+
     def of_now(self) -> "Held | None":
-        """Itself, None where it is of an older epoch."""
-        return self if self.header.epoch == self.mark.epoch else None
+        """Itself, None where it is of an older epoch, or foreign."""
+        return self if self.header.epoch == self.mark.epoch and not self.is_foreign else None
+
+    def wanted_from(self) -> int | None:
+        """From where on entries have to come into it: always, where that is not known; None where nobody reads it."""
+        if self.is_foreign:
+            return 0
+        if self.of_now() is None:
+            return None
+        return 0 if self.header.kind == BUILDING else self.timeline(of_inbox=False).floor
 
     def timeline(self, *, of_inbox: bool) -> Timeline:
         """What it holds, and in an inbox what is still to be delivered to it."""
@@ -71,10 +99,16 @@ def looked_at(wire: Wire, lookings: Sequence[Looking]) -> list[list[Held | None]
     return found
 
 
+def is_whole(answer: bytes) -> bool:
+    """Whether a header, with the mark of its bucket behind it, is that of a timeline to be read."""
+    header, mark = header_of(answer), mark_of(answer[HEADER_BYTES:])
+    return header is not None and header.kind == SEALED and header.epoch == mark.epoch
+
+
 def _held(listed: object, left_ms: int, mark: Mark) -> Held | None:
-    if not isinstance(listed, Listed):
-        return None
-    header = header_of(listed.head)
-    if header is None:
-        return None
-    return Held(header, listed.head, listed.tail, listed.length, left_ms, mark)
+    match listed:
+        case Listed(head, tail, length):
+            return Held(header_of(head) or _FOREIGN, head, tail, length, left_ms, mark)
+        case [bytes(head), *others]:
+            return Held(_FOREIGN, head, b"", 1 + len(others), left_ms, mark)
+    return None

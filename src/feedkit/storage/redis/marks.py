@@ -126,6 +126,13 @@ class RedisMarks:
         touched = np.unique(buckets)
         return touched, Each([steps.step(bucket) for bucket in touched.tolist()])
 
+    def stand_at(self, buckets: Ids) -> dict[int, tuple[bytes, bytes, bytes]] | None:
+        """Where the last step of this thread stands in each of these buckets, and that step; None for no steps."""
+        steps = self._steps
+        if steps is None:
+            return None
+        return {bucket: steps.stands_at(bucket) for bucket in np.unique(buckets).tolist()}
+
     def take(self, answers: Ids) -> None:
         """What the servers said to the steps. Raises TurnLost."""
         if not answers.all():
@@ -158,14 +165,14 @@ class RedisMarks:
         (held,) = place.wire.values(single(0), Each([command(b"GET", place.keys("").turn())]))
         return held.decode(errors="replace") if isinstance(held, bytes) else ""
 
-    def finish(self, large: Large) -> bool:
+    def finish(self, large: Large, others: Sequence[Large]) -> bool:
         place = self._place()
-        keys, entries = place.keys(""), large.listed
+        keys, entries = place.keys(""), (large.listed, _listed(others))
         calls = [
             call(
                 FINISH,
                 [keys.mark(bucket), keys.part(bucket)],
-                *(b"%d" % large.number, b"%d" % large.chunks, entries),
+                *(b"%d" % large.number, b"%d" % large.chunks, *entries),
             )
             for bucket in range(place.wire.buckets)
         ]

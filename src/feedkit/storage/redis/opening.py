@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 from feedkit.errors import ConfigurationError, OutOfReach, shown
 from feedkit.storage.redis.keys import Keys
 from feedkit.storage.redis.nodes import opened
+from feedkit.storage.redis.resting import Rest
 from feedkit.storage.redis.wire import RedisWire, Wire
 
 _SCHEMES = ("redis://", "rediss://", "unix://")
@@ -50,12 +51,14 @@ class Opening:
         self._install, self._timeout_s = install, timeout_s
         self._lock = threading.Lock()
         self._place: Place | None = None
+        self.rest = Rest()
 
     def __call__(self) -> Place:
         """The place. Raises OutOfReach."""
         if self._place is None:
-            with self._lock:
+            with self.rest.asking(), self._lock:
                 if self._place is None:
+                    self.rest.refuse()  # whoever had the lock before has found out
                     self._place = self._opened()
         return self._place
 
@@ -69,8 +72,9 @@ class Opening:
     def _opened(self) -> Place:
         prefix = f"{self._namespace}:{self._install()[:_INSTALL_DIGITS]}"
         try:
-            return Place(RedisWire(opened(self._target, self._timeout_s)), prefix)
+            return Place(RedisWire(opened(self._target, self._timeout_s), self.rest), prefix)
         except (RedisError, OSError) as error:
+            self.rest.begin()
             raise OutOfReach(f"Redis could not be reached ({type(error).__name__}); try again") from error
 
 

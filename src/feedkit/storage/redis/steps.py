@@ -51,12 +51,19 @@ class Steps(ABC):
         return self._command(bucket, b"", self.now(bucket))
 
     @abstractmethod
+    def stands_at(self, bucket: int) -> tuple[bytes, bytes, bytes]:
+        """The key and the field, b"" for none, under which the last step in a bucket stands, and that step."""
+
+    @abstractmethod
     def _command(self, bucket: int, before: bytes, now: bytes) -> bytes:
         """The command that goes from one step to another."""
 
 
 class Turn(Steps):
     """A turn to deliver the log."""
+
+    def stands_at(self, bucket: int) -> tuple[bytes, bytes, bytes]:
+        return self._keys.step(bucket), b"", self.now(bucket)
 
     def _command(self, bucket: int, before: bytes, now: bytes) -> bytes:
         return call(STEP, [self._keys.step(bucket)], before, now)
@@ -68,6 +75,9 @@ class Part(Steps):
     def __init__(self, token: bytes, keys: Keys, buckets: int, name: bytes) -> None:
         super().__init__(token, keys, buckets)
         self._name = name
+
+    def stands_at(self, bucket: int) -> tuple[bytes, bytes, bytes]:
+        return self._keys.part(bucket), self._name, self.now(bucket)
 
     def _command(self, bucket: int, before: bytes, now: bytes) -> bytes:
         return call(PART, [self._keys.part(bucket)], self._name, before, now, _PARTS_LIVE_MS)

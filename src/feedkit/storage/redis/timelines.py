@@ -9,7 +9,7 @@ import numpy as np
 from feedkit.idset import Ids, single
 from feedkit.settings import Settings
 from feedkit.storage.entries import ENTRY_BYTES, Entries, pack
-from feedkit.storage.redis.commands import Alike, Both, Each, call, command
+from feedkit.storage.redis.commands import Alike, Both, Commands, Each, call, command
 from feedkit.storage.redis.keys import Keys
 from feedkit.storage.redis.layout import (
     BUILDING,
@@ -19,16 +19,15 @@ from feedkit.storage.redis.layout import (
     SEALED,
     Header,
     fresh_token,
-    header_of,
     notes,
     sealed,
     sealed_anew,
     stamp_of,
 )
-from feedkit.storage.redis.looking import Held, Looking, looked_at
-from feedkit.storage.redis.marks import RedisMarks, fresh_epoch, mark_of
+from feedkit.storage.redis.looking import Held, Looking, is_whole, looked_at
+from feedkit.storage.redis.marks import RedisMarks, fresh_epoch
 from feedkit.storage.redis.opening import Place
-from feedkit.storage.redis.scripts import BEGIN, HEAD, KEEP, SWAP, Script
+from feedkit.storage.redis.scripts import BEGIN, HEAD, KEEP, REMOVE, SWAP, Script
 from feedkit.storage.redis.wire import Wire
 from feedkit.storage.timelines import Timeline, TimelineStore, TimelineStores
 
@@ -97,14 +96,7 @@ class RedisTimelines(TimelineStore):
         return self._whole(owners, here), other._whole(others, there)
 
     def floors(self, owners: Sequence[int]) -> list[int | None]:
-        return [
-            None
-            if held is None
-            else 0
-            if held.header.kind == BUILDING
-            else held.timeline(of_inbox=False).floor
-            for held in self._look(owners)
-        ]
+        return [None if held is None else held.wanted_from() for held in self._look(owners, stale=True)]
 
     def begin(self, owner: int) -> int | None:
         token = fresh_token()
@@ -124,7 +116,7 @@ class RedisTimelines(TimelineStore):
 
     def remove(self, owners: Ids, positions: Ids) -> None:
         for start in range(0, len(positions), _PUSHED_AT_ONCE):
-            self._push(owners, notes(positions[start : start + _PUSHED_AT_ONCE], REMOVAL_NOTE))
+            self._push(owners, notes(positions[start : start + _PUSHED_AT_ONCE], REMOVAL_NOTE), in_time=True)
 
     def drop(self, owners: Sequence[int]) -> None:
         ids = _array(owners)
@@ -136,7 +128,7 @@ class RedisTimelines(TimelineStore):
         for some in self._scanned():
             headers = self._call_each(HEAD, some, [(b"%d" % HEADER_BYTES,)] * len(some))
             for owner, answer in zip(some, headers, strict=True):
-                if _is_whole(answer):
+                if is_whole(answer):
                     found.append(owner)
             if limit is not None and len(found) >= limit:
                 return found[:limit]
@@ -147,19 +139,33 @@ class RedisTimelines(TimelineStore):
 
     # delivering
 
-    def _push(self, owners: Ids, elements: bytes) -> int:
-        """Add elements to those of these lists that exist, and seal those that have grown long; how many exist."""
+    def _push(self, owners: Ids, elements: bytes, *, in_time: bool = False) -> int:
+        """Add elements to those of these lists that exist, and seal those that have grown long; how many exist.
+
+        `in_time`: or not at all, where somebody else has the turn by now. Entries may come late, and twice.
+        """
         buckets = self._keys.buckets_of(owners)
         each = [elements[at : at + ENTRY_BYTES] for at in range(0, len(elements), ENTRY_BYTES)]
         if not each or not len(owners):
             return 0
-        pushes = Alike([b"RPUSHX"], self._keys.rows(owners, buckets), each)
+        pushes = self._pushes(owners, buckets, each, in_time=in_time)
         stepped, steps = self._marks.steps(buckets)
         answers = self._wire.numbers(np.concatenate([buckets, stepped]), Both(pushes, steps), together=True)
         self._marks.take(answers[len(pushes) :])
         lengths = answers[: len(pushes)]
         self._gather(owners[lengths > self._tail + 1])
         return int((lengths > 0).sum())
+
+    def _pushes(self, owners: Ids, buckets: Ids, each: Sequence[bytes], *, in_time: bool) -> Commands:
+        keys = self._keys.rows(owners, buckets)
+        standing = self._marks.stand_at(buckets) if in_time else None
+        if standing is None:
+            return Alike([b"RPUSHX"], keys, each)
+        calls = []
+        for key, bucket in zip(keys, buckets.tolist(), strict=True):
+            step_key, field, step = standing[bucket]
+            calls.append(call(REMOVE, [key.tobytes(), step_key], field, step, *each))
+        return Each(calls)
 
     def _gather(self, long: Ids) -> None:
         """Seal lists that have grown long: within a turn not one by one, but many at once."""
@@ -187,12 +193,12 @@ class RedisTimelines(TimelineStore):
             if held is None or held.length <= 1:
                 continue
             key, header = self._keys.of(owner), held.header
-            if header.epoch != held.mark.epoch:
-                calls.append(call(KEEP, [key], header.identity, b"0"))  # nobody will read it any more
+            if held.of_now() is None:  # nobody will read it any more, or nobody who would is here to seal it
+                calls.append(call(KEEP, [key], held.identity, b"0"))
             elif header.kind == SEALED:
                 block = sealed_anew(held.block, held.tail, header.floor, self._capacity).around_epoch()
                 keys, count = [key, self._mark(owner)], b"%d" % held.length
-                calls.append(call(SWAP, keys, header.identity, count, *block, _LEAVE_TTL))
+                calls.append(call(SWAP, keys, held.identity, count, *block, _LEAVE_TTL))
             else:
                 continue
             chosen.append(owner)
@@ -202,7 +208,7 @@ class RedisTimelines(TimelineStore):
     # reading
 
     def _look(self, owners: Sequence[int], *, stale: bool = False) -> list[Held | None]:
-        """The lists as they are, None for what is missing; with `stale` also those of an older epoch."""
+        """The lists as they are, None for what is missing; with `stale` also those of an older epoch, or foreign."""
         return [
             held
             for start in range(0, len(owners), _READ_AT_ONCE)
@@ -233,7 +239,7 @@ class RedisTimelines(TimelineStore):
         if self._ttl_ms is None:
             return
         due = [
-            (owner, held.header.identity)
+            (owner, held.identity)
             for owner, held in zip(owners, found, strict=True)
             if held is not None and held.left_ms < self._ttl_ms * _KEPT_WITHIN
         ]
@@ -298,11 +304,6 @@ def shared_timelines(place: Callable[[], Place], settings: Settings) -> Timeline
         timelines(OUTBOXES, settings.outbox_entries),
     )
     return TimelineStores(inboxes, outboxes, marks)
-
-
-def _is_whole(answer: bytes) -> bool:
-    header, mark = header_of(answer), mark_of(answer[HEADER_BYTES:])
-    return header is not None and header.kind == SEALED and header.epoch == mark.epoch
 
 
 def _array(owners: Sequence[int]) -> Ids:

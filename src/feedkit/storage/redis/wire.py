@@ -27,10 +27,10 @@ from feedkit.storage.redis import scripts
 from feedkit.storage.redis.commands import ASKING, Commands, command
 from feedkit.storage.redis.nodes import Nodes, Pool
 from feedkit.storage.redis.replies import Garbled, Refusal, Replies
+from feedkit.storage.redis.resting import Rest
 
 _ATTEMPTS = 6
 _FIRST_PAUSE_S = 0.01
-_REST_S = 1.0
 _AT_ONCE = 1000  # commands sent before the replies to those sent earlier are read
 _BUSY = {"LOADING", "MASTERDOWN", "BUSY"}
 _ELSEWHERE = {"READONLY", "CLUSTERDOWN", "TRYAGAIN"}
@@ -70,10 +70,10 @@ class Wire(Protocol):
 class RedisWire:
     """Over real connections. Safe for threads."""
 
-    def __init__(self, nodes: Nodes) -> None:
+    def __init__(self, nodes: Nodes, rest: Rest | None = None) -> None:
         self._nodes = nodes
         self.buckets = nodes.buckets
-        self._rests_until = 0.0
+        self.rest = rest or Rest()
 
     def numbers(self, buckets: Ids, commands: Commands, *, together: bool = False) -> Ids:
         found = np.zeros(len(commands), dtype=np.int64)
@@ -120,9 +120,7 @@ class RedisWire:
     def _run(self, job: "_Job", *, together: bool) -> None:
         everything: Ids = np.arange(len(job.commands))
         left, pause = everything, _FIRST_PAUSE_S
-        if time.monotonic() < self._rests_until:
-            raise OutOfReach("Redis could not be reached a moment ago; try again", retry_after_s=_REST_S)
-        with _told(self._rest):
+        with self.rest.asking(), _told(self.rest.begin):
             for attempt in range(_ATTEMPTS):
                 again = self._once(job, left, is_first=not attempt)
                 if not again:
@@ -132,10 +130,6 @@ class RedisWire:
                     time.sleep(pause)
                     pause *= 2
         raise OutOfReach("Redis keeps sending feedkit elsewhere; see whether its cluster or Sentinel is well")
-
-    def _rest(self) -> None:
-        """Leave Redis alone for a while, so that not every reader waits for it in vain."""
-        self._rests_until = time.monotonic() + _REST_S
 
     def _once(self, job: "_Job", rows: Ids, *, is_first: bool) -> list[int]:
         """Send these commands; which of them have to be sent again."""

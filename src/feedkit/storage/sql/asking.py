@@ -1,6 +1,8 @@
 """Asks PostgreSQL whether the log has grown, and hears what it says later: it looks while this process works."""
 
 import threading
+from collections.abc import Generator
+from selectors import EVENT_READ
 from types import TracebackType
 from typing import Any, Self
 
@@ -57,9 +59,7 @@ class LogAsking:
     def heard(self) -> int | None:
         """The highest number; None where some event has none yet, or where the question came to nothing."""
         try:
-            result = self._raw.pgconn.get_result()
-            while self._raw.pgconn.get_result() is not None:
-                pass
+            result = self._raw.wait(_only_result(self._raw.pgconn))
         except self._driver_error:
             result = None
         if result is None or result.status != _ROWS:
@@ -101,6 +101,19 @@ class LogAsking:
         if self._raw is not None:
             self._raw.close()
             self._raw = None
+
+
+def _only_result(pgconn: Any) -> Generator[int, int, Any]:
+    """The result of a question, read in such steps as psycopg waits for, for as long as it waits for anything."""
+    first = None
+    while True:
+        while pgconn.is_busy():
+            if (yield EVENT_READ):
+                pgconn.consume_input()
+        result = pgconn.get_result()
+        if result is None:
+            return first
+        first = first or result
 
 
 class Answer:

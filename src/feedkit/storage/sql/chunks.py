@@ -13,6 +13,7 @@ from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.tables import Tables
 
 _CUT = ("chunks", "cut_to")
+_KNOWN = (LargeKind.PUSH, LargeKind.PURGE)
 
 
 class SqlChunks:
@@ -32,7 +33,9 @@ class SqlChunks:
             "owner": sa.bindparam("new_owner"),
             "until_ms": now + sa.bindparam("lease_ms", type_=sa.BigInteger),
         }
-        left = sa.select(chunks.c.number, chunks.c.nth).where(undone, chunks.c.until_ms < now)
+        known = sa.or_(*(large.c.kind == sa.literal_column(f"'{kind}'") for kind in _KNOWN))
+        of_known = sa.exists().where(large.c.number == chunks.c.number, known)
+        left = sa.select(chunks.c.number, chunks.c.nth).where(undone, chunks.c.until_ms < now, of_known)
         left = left.order_by(chunks.c.number, chunks.c.nth).limit(sa.literal_column("1"))
         self._left = prepare(left.with_for_update(skip_locked=True))
         that = (chunks.c.number == sa.bindparam("of_number")) & (chunks.c.nth == sa.bindparam("of_nth"))
@@ -40,7 +43,7 @@ class SqlChunks:
         self._claim = prepare(claimed.returning(chunks.c.after_id, chunks.c.up_to_id, chunks.c.tries))
         # Whoever comes while somebody cuts waits for that moment: there is more to be cut.
         uncut = oldest_first.add_columns(large.c.cut_to).where(large.c.cut_to < sa.bindparam("everybody"))
-        self._uncut = prepare(uncut.limit(sa.literal_column("1")).with_for_update())
+        self._uncut = prepare(uncut.where(known).limit(sa.literal_column("1")).with_for_update())
         self._cut = prepare(
             large.update().where(one).values({name: sa.bindparam(f"new_{name}") for name in _CUT})
         )
@@ -58,7 +61,8 @@ class SqlChunks:
         self._release = prepare(chunks.update().where(mine).values(until_ms=0))
         self._done = prepare(chunks.update().where(mine).values(done=1))
         open_chunk = sa.exists().where(chunks.c.number == large.c.number, undone)
-        self._finished = prepare(oldest_first.where(large.c.cut_to >= sa.bindparam("everybody"), ~open_chunk))
+        all_cut = large.c.cut_to >= sa.bindparam("everybody")
+        self._finished = prepare(oldest_first.where(all_cut, ~open_chunk, known))
         of_delivery = chunks.c.number == sa.bindparam("of_number")
         self._remove_chunks = prepare(chunks.delete().where(of_delivery))
         self._remove = prepare(large.delete().where(one))
@@ -127,7 +131,8 @@ class SqlChunks:
 
 def _large(row: Any) -> Large:
     number, author_id, kind, entries, at, chunks = row
-    return Large(number, author_id, LargeKind(kind), bytes(entries), at, chunks)
+    known = LargeKind(kind) if kind in _KNOWN else LargeKind.UNKNOWN
+    return Large(number, author_id, known, bytes(entries), at, chunks)
 
 
 def _mine(chunk: Chunk) -> dict[str, Any]:

@@ -157,7 +157,7 @@ class Database:
         return self._repeat(lambda _attempt: self._on_connection_once(work))
 
     def _on_connection_once(self, work: Callable[[sa.Connection], T]) -> T:
-        with self._alone, self.engine.connect() as connection:
+        with self._alone, self.engine.connect() as connection, self.dialect.unhurried(connection):
             try:
                 return work(connection)
             finally:
@@ -191,7 +191,11 @@ class Database:
                     retry_after_s=1.0,
                 ) from error
             except sa.exc.DBAPIError as error:
-                if tries == self._settings.retries or not self._may_pass(error):
+                if (
+                    tries == self._settings.retries
+                    or not self._may_pass(error)
+                    or self._is_silent(error, tries)
+                ):
                     raise self._mapped(error) from error
                 time.sleep(self._settings.retry_backoff_ms / 1000 * 2**tries * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
         raise AssertionError("unreachable")
@@ -199,6 +203,10 @@ class Database:
     def _may_pass(self, error: sa.exc.DBAPIError) -> bool:
         cause = error.orig
         return error.connection_invalidated or (cause is not None and self.dialect.is_contention(cause))
+
+    def _is_silent(self, error: sa.exc.DBAPIError, tries: int) -> bool:
+        """Whether the server does not answer on new connections either; one that idled may have been forgotten."""
+        return tries > 0 and getattr(error.orig, "took_too_long", False)
 
     def _mapped(self, error: sa.exc.DBAPIError) -> Exception:
         cause = error.orig
@@ -217,8 +225,8 @@ class Database:
             )
         if self._may_pass(error) or (cause is not None and self.dialect.is_outage(cause)):
             return Unavailable(
-                "the database could not be reached or stayed busy through every retry; try again, or raise the "
-                "settings busy_timeout_ms and retries",
+                "the database could not be reached, did not answer, or stayed busy through every retry; try again, or "
+                "raise the settings busy_timeout_ms, postgres_timeout_ms and retries",
                 retry_after_s=1.0,
             )
         return error
@@ -239,7 +247,7 @@ def _open(target: "str | sa.URL | Connector", settings: Settings) -> sa.Engine:
         if url.drivername in ("postgres", "postgresql"):
             url = url.set(drivername="postgresql+psycopg")
         if url.get_backend_name() != "sqlite":
-            return sa.create_engine(url)
+            return _of_server(url, settings)
         if url.host:  # "sqlite://social.db" would be a database in memory
             raise sa.exc.ArgumentError(url.host)
         if _is_memory_name(url.database):
@@ -250,6 +258,15 @@ def _open(target: "str | sa.URL | Connector", settings: Settings) -> sa.Engine:
     except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ImportError) as error:
         raise ConfigurationError(_bad_target(error, str(target)), argument="target") from error
     _tune(engine, settings)
+    return engine
+
+
+def _of_server(url: sa.URL, settings: Settings) -> sa.Engine:
+    engine = sa.create_engine(url)
+    if engine.dialect.driver == "psycopg":
+        from feedkit.storage.sql.patience import make_patient  # the driver is an extra
+
+        make_patient(engine, settings.postgres_timeout_ms / 1000)
     return engine
 
 

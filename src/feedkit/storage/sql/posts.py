@@ -163,11 +163,10 @@ class SqlPosts:
                 unreadable.append(row.position or 0)
         return posts, unreadable
 
-    def _load_media(self, tx: Tx, post_ids: Sequence[int]) -> dict[int, tuple[Media, ...]]:
-        media: dict[int, tuple[Media, ...]] = {}
-        for post_id, _ordinal, url, *fields, status in self._media_of.rows(tx, {"ids": self._bind(post_ids)}):
-            one = attrs.evolve(Media(url, *fields), status=MediaStatus(status))
-            media[post_id] = (*media.get(post_id, ()), one)
+    def _load_media(self, tx: Tx, post_ids: Sequence[int]) -> dict[int, list[Sequence[Any]]]:
+        media: dict[int, list[Sequence[Any]]] = {}
+        for post_id, _ordinal, *fields in self._media_of.rows(tx, {"ids": self._bind(post_ids)}):
+            media.setdefault(post_id, []).append(fields)
         return media
 
 
@@ -244,7 +243,7 @@ def media_rows(post_id: int, media: Sequence[Media]) -> list[dict[str, Any]]:
     return [{"post_id": post_id, "ordinal": nth, **one.to_dict()} for nth, one in enumerate(media)]
 
 
-def _to_post(row: _PostRow, media: tuple[Media, ...]) -> Post:
+def _to_post(row: _PostRow, media: Iterable[Sequence[Any]]) -> Post:
     if row.extra != "{}" and not isinstance(json.loads(row.extra), dict):
         raise ValueError("extra is not an object")
     return Post(
@@ -260,7 +259,7 @@ def _to_post(row: _PostRow, media: tuple[Media, ...]) -> Post:
         audience=Audience(row.audience),
         ref=row.ref,
         reply_to=row.reply_to,
-        media=media,
+        media=tuple(_medium(*fields) for fields in media),
         published_ms=_instant_or_none(row.published_at),
         deleted_ms=_instant_or_none(row.deleted_at),
         edited_ms=_instant_or_none(row.edited_at),
@@ -273,6 +272,11 @@ def _to_post(row: _PostRow, media: tuple[Media, ...]) -> Post:
         fallback=row.fallback,
         entities=() if row.entities is None else _entities(row.entities),
     )
+
+
+def _medium(url: str, *fields: Any) -> Media:
+    *others, status = fields
+    return attrs.evolve(Media(url, *others), status=MediaStatus(status))
 
 
 def entities_to_json(entities: Sequence[Entity]) -> str | None:

@@ -8,18 +8,18 @@ committed with events up to n.
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any, TypeVar
 
-import psycopg
 import sqlalchemy as sa
 
 from feedkit.errors import ConfigurationError
 from feedkit.metrics import REPLICA_READS, Metrics
 from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.dialects.base import tx_of
+from feedkit.storage.sql.patience import connected
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.tables import Tables
 
@@ -177,32 +177,7 @@ class NotFollowing(Exception):
     """A server does not follow any other: it is the primary, or was promoted."""
 
 
-class _Patient(psycopg.Connection[Any]):
-    """A connection on which no statement is waited for longer than `patience_s`, whatever became of the server."""
-
-    patience_s = 1.0
-
-    def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
-        """See psycopg."""
-        return super().wait(_until(gen, time.monotonic() + self.patience_s), *args, **kwargs)
-
-
-def _until(steps: Generator[Any, Any, T], deadline: float) -> Generator[Any, Any, T]:
-    """The same steps, up to that moment of `time.monotonic()`."""
-    try:
-        wanted = next(steps)
-        while True:
-            ready = yield wanted
-            if not ready and time.monotonic() > deadline:
-                raise psycopg.OperationalError("the server took too long to answer")
-            wanted = steps.send(ready)
-    except StopIteration as end:
-        found: T = end.value
-        return found
-
-
 def _connector(url: str, timeout_s: float) -> Callable[[], Any]:
-    patient = type("Patient", (_Patient,), {"patience_s": timeout_s})
     try:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() not in ("postgresql", "postgres"):
@@ -211,5 +186,4 @@ def _connector(url: str, timeout_s: float) -> Callable[[], Any]:
         message = 'replicas must be URLs such as "postgresql://user@host/name"; one of them is not'
         raise ConfigurationError(message, argument="replicas") from error
     conninfo = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
-    connect_timeout = max(2, round(timeout_s))  # libpq takes 1 for 2
-    return lambda: patient.connect(conninfo, connect_timeout=connect_timeout)  # type: ignore[attr-defined]
+    return lambda: connected(timeout_s, conninfo)

@@ -5,7 +5,7 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local held, lying = redis.pcall('GET', KEYS[1]), ''
 if type(held) == 'string' and string.sub(held, 1, 1) == 'T' then
   for at = 2, string.len(held) - 23, 24 do
-    if tonumber(string.sub(held, at + 8, at + 23)) > now then lying = lying .. string.sub(held, at, at + 23) end
+    if (tonumber(string.sub(held, at + 8, at + 23)) or 0) > now then lying = lying .. string.sub(held, at, at + 23) end
   end
 end
 local lapses = string.format('%016.0f', now + tonumber(ARGV[2]))

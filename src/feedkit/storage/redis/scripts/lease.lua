@@ -14,7 +14,7 @@ if type(held) == 'string' then
   if kind == 'T' then return held end
   if string.sub(held, 2, 9) == epoch then
     if kind == 'L' then return held end
-    local number = tonumber(string.sub(held, 10, 25))
+    local number = (kind == 'V' or kind == 'N') and tonumber(string.match(string.sub(held, 10, 25), '^%d+$'))
     if number and number >= tonumber(ARGV[3]) then return held end
   end
 end

@@ -10,7 +10,7 @@ if kind == 'T' then
   for at = 2, string.len(held) - 23, 24 do
     if string.sub(held, at, at + 7) == ARGV[1] and not (lifted and ARGV[2] ~= '') then
       lifted = true
-    elseif tonumber(string.sub(held, at + 8, at + 23)) > now then
+    elseif (tonumber(string.sub(held, at + 8, at + 23)) or 0) > now then
       lying = lying .. string.sub(held, at, at + 23)
     end
   end

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -76,6 +76,10 @@ class Dialect(ABC):
 
     def close(self) -> None:  # noqa: B027 - PostgreSQL keeps nothing open beside the pool
         """Close what is kept open beside the engine's pool."""
+
+    def unhurried(self, connection: sa.Connection) -> AbstractContextManager[object]:  # noqa: ARG002 - only servers fall silent
+        """Wait for as long as it takes on this connection meanwhile."""
+        return nullcontext()
 
     def pause(self) -> None:  # noqa: B027 - as above
         """Close it, and let nobody open it again before `resume`."""

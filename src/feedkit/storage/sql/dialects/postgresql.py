@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -76,6 +76,13 @@ class PostgresDialect(Dialect):
         with engine.connect() as connection:
             # No BEGIN and no ROLLBACK: one round trip instead of three.
             return work(tx_of(connection.execution_options(isolation_level="AUTOCOMMIT")))
+
+    def unhurried(self, connection: sa.Connection) -> AbstractContextManager[object]:
+        if self.sa_dialect.driver != "psycopg":
+            return nullcontext()
+        from feedkit.storage.sql.patience import unhurried  # the driver is an extra
+
+        return unhurried(connection.connection.dbapi_connection)
 
     def is_in_transaction(self, tx: Tx) -> bool:
         return not tx.raw.autocommit

@@ -1,0 +1,81 @@
+"""Connections of psycopg's on which nothing is waited for longer than was agreed, whatever became of the server.
+
+PostgreSQL's own time-outs are kept by the server, and those of TCP are for whoever does not acknowledge what was sent:
+a server that froze, or something in between that takes everything and passes on nothing, would be waited for for ever.
+"""
+
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+import sqlalchemy as sa
+
+T = TypeVar("T")
+_SHORTEST_S = 2  # libpq takes 1 for 2
+
+
+class TookTooLong(psycopg.OperationalError):
+    """The server has not answered in time; nobody knows what became of the statement."""
+
+    took_too_long = True  # for whoever may not import the driver
+
+
+class Patient(psycopg.Connection[Any]):
+    """A connection that closes itself rather than wait for longer than `patience_s`, None for ever."""
+
+    patience_s: float | None = None
+
+    def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
+        """See psycopg."""
+        if self.patience_s is None or kwargs.get("timeout") is not None:
+            return super().wait(gen, *args, **kwargs)
+        try:
+            return super().wait(_until(gen, time.monotonic() + self.patience_s), *args, **kwargs)
+        except TookTooLong:
+            self.close()
+            raise
+
+
+def connected(patience_s: float, *args: Any, **kwargs: Any) -> Patient:
+    """A connection that is patient for so long, also while it is made, unless `connect_timeout` says otherwise."""
+    kwargs.setdefault("connect_timeout", max(_SHORTEST_S, round(patience_s)))
+    connection = Patient.connect(*args, **kwargs)
+    connection.patience_s = patience_s
+    return connection
+
+
+def make_patient(engine: sa.Engine, patience_s: float) -> None:
+    """Have an engine of psycopg's make such connections."""
+
+    @sa.event.listens_for(engine, "do_connect")
+    def _connect(_dialect: Any, _record: Any, args: list[Any], kwargs: dict[str, Any]) -> Patient:
+        return connected(patience_s, *args, **kwargs)
+
+
+@contextmanager
+def unhurried(raw: Any) -> Iterator[None]:
+    """Wait for ever meanwhile, for what may rightly take long."""
+    if not isinstance(raw, Patient):
+        yield
+        return
+    patience_s, raw.patience_s = raw.patience_s, None
+    try:
+        yield
+    finally:
+        raw.patience_s = patience_s
+
+
+def _until(steps: Generator[Any, Any, T], deadline: float) -> Generator[Any, Any, T]:
+    """The same steps, up to that moment of `time.monotonic()`."""
+    try:
+        wanted = next(steps)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() > deadline:
+                raise TookTooLong("the server took too long to answer")
+            wanted = steps.send(ready)
+    except StopIteration as end:
+        found: T = end.value
+        return found
