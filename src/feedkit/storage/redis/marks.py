@@ -19,6 +19,7 @@ import numpy as np
 from feedkit.errors import OutOfReach
 from feedkit.idset import Ids, single
 from feedkit.storage.chunks import Large, somebody
+from feedkit.storage.entries import ENTRY_BYTES
 from feedkit.storage.redis.commands import Commands, Each, call, command
 from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.scripts import ADVANCE, FINISH, TURN
@@ -26,6 +27,7 @@ from feedkit.storage.redis.steps import DONE, Part, Steps, Turn
 from feedkit.storage.timelines import TurnLost
 
 _EPOCH_BYTES = 8
+_DIGITS = 15  # as Redis' scripts count
 NOWHERE = -1
 _RENEWED, _ANOTHER_STEP = -1, -2
 _TURN_MS = 2_000
@@ -47,11 +49,13 @@ LOST = Mark(b"", NOWHERE)
 
 
 def mark_of(value: object) -> Mark:
-    """A mark as it is stored."""
-    if not isinstance(value, bytes) or len(value) <= _EPOCH_BYTES + 1:
+    """A mark as it is stored; one of another form is lost."""
+    if not isinstance(value, bytes) or value[_EPOCH_BYTES : _EPOCH_BYTES + 1] != b":":
         return LOST
     number, _, under_way = value[_EPOCH_BYTES + 1 :].partition(b":")
-    return Mark(value[:_EPOCH_BYTES], int(number), under_way) if number.isdigit() else LOST
+    if not number.isdigit() or len(number) > _DIGITS or len(under_way) % ENTRY_BYTES:
+        return LOST
+    return Mark(value[:_EPOCH_BYTES], int(number), under_way)
 
 
 def fresh_epoch() -> bytes:

@@ -120,8 +120,9 @@ class SqlLives:
 
     def revisions(self, tx: Tx, post_id: int) -> list[Revision]:
         return [
-            Revision(number, text, tuple(_medium(one) for one in json.loads(media)), extra, until)
-            for number, text, media, extra, until in self._revisions.rows(tx, {"post_id": post_id})
+            revision
+            for row in self._revisions.rows(tx, {"post_id": post_id})
+            if (revision := _revision(*row)) is not None
         ]
 
     def drafts(self, tx: Tx, author_id: int, before: int, limit: int) -> list[Post]:
@@ -188,6 +189,14 @@ def _positions(ticks: Ids) -> Ids:
     first, next_one = (position_of(EPOCH_MS + nth, BACKDATED_NODE) for nth in range(2))
     positions: Ids = first + (milliseconds - EPOCH_MS) * (next_one - first) + sequences
     return positions
+
+
+def _revision(number: int, text: str, media: str, extra: str, until: int) -> Revision | None:
+    """None for one that cannot be decoded, as of later code."""
+    try:
+        return Revision(number, text, tuple(_medium(one) for one in json.loads(media)), extra, until)
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+        return None
 
 
 def _medium(stored: dict[str, Any]) -> Media:

@@ -8,10 +8,10 @@
 -- Gives the number where it stands now, -1 where a new epoch began, -2 where the step is another.
 if ARGV[4] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[4] then return -2 end
 local mark, up_to = redis.call('GET', KEYS[1]), ARGV[2]
-if mark and string.len(mark) < 10 then mark = false end
-local colon = mark and string.find(mark, ':', 10, true)
-local said = mark and string.sub(mark, 10, colon and colon - 1 or -1)
-local number, under_way = mark and tonumber(said) or -1, colon and string.sub(mark, colon + 1) or ''
+local said = string.match(mark or '', '^:(%d+)', 9)
+local rest = said and string.sub(mark, 10 + string.len(said))
+if said and (string.len(said) > 15 or rest ~= '' and not string.find(rest, '^:')) then said = nil end
+local number, under_way = said and tonumber(said) or -1, said and string.sub(rest, 2) or ''
 local stands = up_to ~= '' and number >= tonumber(ARGV[1])
 if stands and under_way ~= '' then
   local known = {}

@@ -4,7 +4,7 @@
 -- ARGV[4] lease in ms    ARGV[5] an epoch to begin with where there is no mark
 -- Gives the epoch, or false where the timeline is whole or others build it. The same again changes nothing.
 local mark = redis.call('GET', KEYS[2])
-if not mark or string.len(mark) < 9 then
+if not mark or not string.find(mark, '^:%d', 9) then
   mark = ARGV[5] .. ':0'
   redis.call('SET', KEYS[2], mark)
 end

@@ -4,7 +4,7 @@
 -- ARGV[4] an epoch to begin with where there is no mark
 -- Gives what stands there, or the lease itself: 'L' with the epoch and the token.
 local mark = redis.call('GET', KEYS[2])
-if not mark or string.len(mark) < 9 then
+if not mark or not string.find(mark, '^:%d', 9) then
   mark = ARGV[4] .. ':0'
   redis.call('SET', KEYS[2], mark)
 end
