@@ -159,7 +159,7 @@ class World:
 
     def seal(self) -> None:
         """Anybody may, at any time."""
-        self.process().inboxes._seal(idset([READER]))
+        self.process().inboxes._pushing.seal(idset([READER]))
 
     def expire(self) -> None:
         """Timelines, finished or not."""

@@ -231,7 +231,7 @@ def test_sealing_makes_room_on_a_full_server() -> None:
         for position in range(2, 9):  # as if whoever delivered had died before sealing
             client.rpushx(key, position.to_bytes(8, "big") + (7).to_bytes(8, "big"))
         client.config_set("maxmemory", "1")
-        store.timelines._seal(idset([ANN]))
+        store.timelines._pushing.seal(idset([ANN]))
         assert client.llen(key) == 1
         assert store.read() == list(range(8, 0, -1))
         client.close()

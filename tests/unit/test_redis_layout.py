@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from feedkit.idset import Ids, idset
 from feedkit.storage.entries import ENTRY_BYTES, of_rows, pack
-from feedkit.storage.redis.commands import Alike, Both, Each, command
+from feedkit.storage.redis.commands import Alike, Chain, Each, call, calls, command
 from feedkit.storage.redis.keys import CLUSTER_BUCKETS, SLOTS, Keys, slot_of, tags
 from feedkit.storage.redis.layout import (
     BUILDING,
@@ -26,6 +26,7 @@ from feedkit.storage.redis.layout import (
     timeline_of,
 )
 from feedkit.storage.redis.replies import Garbled, Listed, Refusal, Replies
+from feedkit.storage.redis.scripts import HEAD
 from feedkit.storage.timelines import Timeline
 
 EPOCH = b"\x01" * 8
@@ -192,7 +193,21 @@ def test_commands_that_are_alike_are_packed_as_each_of_them() -> None:
     each = Each([command(b"RPUSHX", keys.of(owner), b"a" * 16, b"b") for owner in (5, 6, 7)])
     chosen = np.array([2, 0])
     assert alike.packed(chosen) == each.packed(chosen)
-    assert Both(alike, each).packed(np.array([1, 3, 4])) == each.packed(np.array([1, 0, 1]))
+    assert Chain(alike, each).packed(np.array([1, 3, 4])) == each.packed(np.array([1, 0, 1]))
+
+
+def test_calls_that_are_alike_are_packed_as_each_of_them() -> None:
+    keys = Keys("feedkit", "i", CLUSTER_BUCKETS)
+    owners: Ids = np.arange(1, 300, dtype=np.int64)
+    buckets = keys.buckets_of(owners)
+    order = np.argsort(buckets, kind="stable")
+    owners, buckets = owners[order], buckets[order]
+    alike = calls(HEAD, keys.rows(owners, buckets), buckets, lambda bucket: [keys.mark(bucket), b"32"])
+    both = zip(owners.tolist(), buckets.tolist(), strict=True)
+    each = Each([call(HEAD, [keys.of(owner), keys.mark(bucket)], b"32") for owner, bucket in both])
+    chosen: Ids = np.array([0, 5, 6, 120, 298])
+    assert len(alike) == len(each)
+    assert alike.packed(chosen) == each.packed(chosen)
 
 
 def chopped(data: bytes, sizes: list[int]) -> Replies:

@@ -186,8 +186,7 @@ class Delivery:
     def _backfill_followers(self, author_id: int) -> None:
         entries, floor = self._newest(author_id, 0)
         for followers in self._all(author_id):
-            for reader_id in followers.tolist():
-                self._inboxes.append(reader_id, entries, floor)
+            self._inboxes.backfill(followers, entries, floor)
 
     def _newest(self, author_id: int, floor: int) -> tuple[Entries, int]:
         """The author's entries for followers, as far as an inbox can hold them, and from where they are complete."""

@@ -48,6 +48,11 @@ class TimelineStore(ABC):
     def append(self, owner: int, entries: Entries, floor: int) -> bool:
         """Add many entries that are complete only at and above `floor`; False where there is no timeline."""
 
+    def backfill(self, owners: Ids, entries: Entries, floor: int) -> None:
+        """As `append` to each of many timelines, of those entries at least that lie above its own floor."""
+        for owner in owners.tolist():
+            self.append(owner, entries, floor)
+
     @abstractmethod
     def read_many(self, owners: Sequence[int]) -> list[Timeline | None]:
         """The timelines, None for each that is missing or being built. Reading keeps one alive."""

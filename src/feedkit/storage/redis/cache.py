@@ -18,7 +18,7 @@ import numpy as np
 
 from feedkit.idset import Ids
 from feedkit.settings import Settings
-from feedkit.storage.redis.commands import Both, Each, call, command
+from feedkit.storage.redis.commands import Chain, Each, call, command
 from feedkit.storage.redis.marks import RedisMarks, fresh_epoch, mark_of
 from feedkit.storage.redis.opening import Place
 from feedkit.storage.redis.scripts import BURY, FILL, LEASE, LIFT
@@ -51,7 +51,7 @@ class RedisCache(SharedCache):
         marks = Each([command(b"GET", place.keys("").mark(bucket)) for bucket in marked.tolist()])
         gets = Each([command(b"GET", name) for name in self._names(keys)])
         # Marks come first, over the same connection: what is of their epoch then was so at that moment.
-        answers = place.wire.values(np.concatenate([marked, buckets]), Both(marks, gets), together=True)
+        answers = place.wire.values(np.concatenate([marked, buckets]), Chain(marks, gets), together=True)
         epochs = {bucket: mark_of(mark).epoch for bucket, mark in zip(marked.tolist(), answers, strict=False)}
         found = zip(answers[len(marked) :], buckets.tolist(), since, strict=True)
         return [_held(data, epochs[bucket], number) for data, bucket, number in found]

@@ -1,6 +1,6 @@
 """Commands as they go over the wire: packed here, by the thousand where they are alike."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -52,18 +52,22 @@ class Each:
         return b"".join([self._commands[nth] for nth in chosen.tolist()])
 
 
-class Both:
+class Chain:
     """Some commands, and behind them others."""
 
-    def __init__(self, first: Commands, then: Commands) -> None:
-        self._first, self._then = first, then
+    def __init__(self, *links: Commands) -> None:
+        self._links = links
+        self._starts = np.cumsum([0, *map(len, links)])
 
     def __len__(self) -> int:
-        return len(self._first) + len(self._then)
+        return int(self._starts[-1])
 
     def packed(self, chosen: Ids) -> bytes:
-        is_first = chosen < len(self._first)
-        return self._first.packed(chosen[is_first]) + self._then.packed(chosen[~is_first] - len(self._first))
+        found = []
+        for link, start, stop in zip(self._links, self._starts, self._starts[1:], strict=False):
+            its = chosen[(chosen >= start) & (chosen < stop)]
+            found.append(link.packed(its - start) if len(its) else b"")
+        return b"".join(found)
 
 
 def command(*words: bytes) -> bytes:
@@ -74,6 +78,17 @@ def command(*words: bytes) -> bytes:
 def call(script: Script, keys: Sequence[bytes], *arguments: bytes) -> bytes:
     """A call of a script that the server knows."""
     return command(b"EVALSHA", script.sha, b"%d" % len(keys), *keys, *arguments)
+
+
+def calls(
+    script: Script, keys: Bytes2D, buckets: Ids, of_bucket: Callable[[int], Sequence[bytes]]
+) -> Commands:
+    """A call of a script with each of many keys, in order of their buckets; the rest depends on the bucket."""
+    words = [b"EVALSHA", script.sha, b"2"]
+    links = [
+        Alike(words, keys[buckets == bucket], of_bucket(bucket)) for bucket in np.unique(buckets).tolist()
+    ]
+    return links[0] if len(links) == 1 else Chain(*links)
 
 
 def _words(words: Sequence[bytes]) -> bytes:

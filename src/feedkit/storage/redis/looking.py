@@ -99,10 +99,22 @@ def looked_at(wire: Wire, lookings: Sequence[Looking]) -> list[list[Held | None]
     return found
 
 
-def is_whole(answer: bytes) -> bool:
-    """Whether a header, with the mark of its bucket behind it, is that of a timeline to be read."""
-    header, mark = header_of(answer), mark_of(answer[HEADER_BYTES:])
-    return header is not None and header.kind == SEALED and header.epoch == mark.epoch
+def is_whole(head: bytes) -> bool:
+    """Whether what `scripts.HEAD` gives is of a timeline to be read."""
+    header = header_of(head)
+    return header is not None and header.kind == SEALED and header.epoch == head[HEADER_BYTES:]
+
+
+def wanted_from(head: bytes) -> int | None:
+    """From where on entries have to come into a timeline, by what `scripts.HEAD` gives of it; None for nowhere."""
+    if not head:
+        return None
+    header = header_of(head)
+    if header is None:
+        return 0
+    if header.epoch != head[HEADER_BYTES:]:
+        return None
+    return header.floor if header.kind == SEALED else 0
 
 
 def _held(listed: object, left_ms: int, mark: Mark) -> Held | None:

@@ -1,6 +1,5 @@
 """Timelines as lists in Redis: a sealed block, and behind it what was delivered since. `layout` has their form."""
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -8,8 +7,8 @@ import numpy as np
 
 from feedkit.idset import Ids, single
 from feedkit.settings import Settings
-from feedkit.storage.entries import ENTRY_BYTES, Entries, pack
-from feedkit.storage.redis.commands import Alike, Both, Commands, Each, call, command
+from feedkit.storage.entries import Entries, pack
+from feedkit.storage.redis.commands import Each, call, command
 from feedkit.storage.redis.keys import Keys
 from feedkit.storage.redis.layout import (
     BUILDING,
@@ -21,21 +20,18 @@ from feedkit.storage.redis.layout import (
     fresh_token,
     notes,
     sealed,
-    sealed_anew,
     stamp_of,
 )
 from feedkit.storage.redis.looking import Held, Looking, is_whole, looked_at
 from feedkit.storage.redis.marks import RedisMarks, fresh_epoch
 from feedkit.storage.redis.opening import Place
-from feedkit.storage.redis.scripts import BEGIN, HEAD, KEEP, REMOVE, SWAP, Script
+from feedkit.storage.redis.pushing import AT_ONCE, Pushing
+from feedkit.storage.redis.scripts import BEGIN, HEAD, KEEP, SWAP, Script
 from feedkit.storage.redis.wire import Wire
 from feedkit.storage.timelines import Timeline, TimelineStore, TimelineStores
 
 INBOXES, OUTBOXES = "i", "o"
-_READ_AT_ONCE = 128
 _FOUND_AT_ONCE = b"1000"
-_PUSHED_AT_ONCE = 500
-_LEAVE_TTL = b"-1"
 _KEPT_WITHIN = 0.9  # of the time to live: a read renews what has less left
 
 
@@ -64,24 +60,20 @@ class RedisTimelines(TimelineStore):
         lease_ms: int,
     ) -> None:
         self._place, self._kind, self._marks = place, kind, marks
-        self._capacity, self._tail = capacity, tail
-        self._long: set[int] = set()
-        self._gathering = threading.Lock()
-        marks.at_end.append(self._seal_gathered)
+        self._capacity = capacity
+        self._pushing = Pushing(place, kind, marks, capacity=capacity, tail=tail)
         self._ttl_ms = ttl_ms
         self._lease_ms = lease_ms if ttl_ms is None else min(lease_ms, ttl_ms)
 
     def deliver(self, owners: Ids, entries: Entries) -> int:
-        oldest_first = pack(entries[::-1])
-        count = 0
-        for start in range(0, len(oldest_first), _PUSHED_AT_ONCE * ENTRY_BYTES):
-            part = oldest_first[start : start + _PUSHED_AT_ONCE * ENTRY_BYTES]
-            count += self._push(owners, part) * (len(part) // ENTRY_BYTES)
-        return count
+        return self._pushing.push(owners, pack(entries[::-1]))
 
     def append(self, owner: int, entries: Entries, floor: int) -> bool:
         note = notes(single(floor), FLOOR_NOTE) if floor else b""
-        return self._push(single(owner), pack(entries[::-1]) + note) > 0
+        return self._pushing.push(single(owner), pack(entries[::-1]) + note) > 0
+
+    def backfill(self, owners: Ids, entries: Entries, floor: int) -> None:
+        self._pushing.push_wanted(owners, entries, floor)
 
     def read_many(self, owners: Sequence[int]) -> list[Timeline | None]:
         return self._whole(owners, self._look(owners))
@@ -89,7 +81,7 @@ class RedisTimelines(TimelineStore):
     def read_with(
         self, owners: Sequence[int], other: TimelineStore, others: Sequence[int]
     ) -> tuple[list[Timeline | None], list[Timeline | None]]:
-        few = len(owners) + len(others) <= _READ_AT_ONCE
+        few = len(owners) + len(others) <= AT_ONCE
         if not (few and isinstance(other, RedisTimelines) and other._marks is self._marks):
             return super().read_with(owners, other, others)
         here, there = looked_at(self._wire, [self._looking(owners), other._looking(others)])
@@ -115,8 +107,7 @@ class RedisTimelines(TimelineStore):
         return bool(installed)
 
     def remove(self, owners: Ids, positions: Ids) -> None:
-        for start in range(0, len(positions), _PUSHED_AT_ONCE):
-            self._push(owners, notes(positions[start : start + _PUSHED_AT_ONCE], REMOVAL_NOTE), in_time=True)
+        self._pushing.push(owners, notes(positions, REMOVAL_NOTE), in_time=True)
 
     def drop(self, owners: Sequence[int]) -> None:
         ids = _array(owners)
@@ -137,82 +128,14 @@ class RedisTimelines(TimelineStore):
     def clear(self) -> None:
         self._marks.renew()
 
-    # delivering
-
-    def _push(self, owners: Ids, elements: bytes, *, in_time: bool = False) -> int:
-        """Add elements to those of these lists that exist, and seal those that have grown long; how many exist.
-
-        `in_time`: or not at all, where somebody else has the turn by now. Entries may come late, and twice.
-        """
-        buckets = self._keys.buckets_of(owners)
-        each = [elements[at : at + ENTRY_BYTES] for at in range(0, len(elements), ENTRY_BYTES)]
-        if not each or not len(owners):
-            return 0
-        pushes = self._pushes(owners, buckets, each, in_time=in_time)
-        stepped, steps = self._marks.steps(buckets)
-        answers = self._wire.numbers(np.concatenate([buckets, stepped]), Both(pushes, steps), together=True)
-        self._marks.take(answers[len(pushes) :])
-        lengths = answers[: len(pushes)]
-        self._gather(owners[lengths > self._tail + 1])
-        return int((lengths > 0).sum())
-
-    def _pushes(self, owners: Ids, buckets: Ids, each: Sequence[bytes], *, in_time: bool) -> Commands:
-        keys = self._keys.rows(owners, buckets)
-        standing = self._marks.stand_at(buckets) if in_time else None
-        if standing is None:
-            return Alike([b"RPUSHX"], keys, each)
-        calls = []
-        for key, bucket in zip(keys, buckets.tolist(), strict=True):
-            step_key, field, step = standing[bucket]
-            calls.append(call(REMOVE, [key.tobytes(), step_key], field, step, *each))
-        return Each(calls)
-
-    def _gather(self, long: Ids) -> None:
-        """Seal lists that have grown long: within a turn not one by one, but many at once."""
-        with self._gathering:
-            self._long.update(long.tolist())
-            wait = self._marks.in_turn and len(self._long) < _READ_AT_ONCE
-        if not wait:
-            self._seal_gathered()
-
-    def _seal_gathered(self) -> None:
-        with self._gathering:
-            gathered, self._long = sorted(self._long), set()
-        self._seal(_array(gathered))
-
-    def _seal(self, owners: Ids) -> None:
-        """Make one block of each of these lists."""
-        for start in range(0, len(owners), _READ_AT_ONCE):
-            some = owners[start : start + _READ_AT_ONCE].tolist()
-            self._swap(some, self._look(some, stale=True))
-
-    def _swap(self, owners: Sequence[int], found: Sequence[Held | None]) -> None:
-        chosen: list[int] = []
-        calls = []
-        for owner, held in zip(owners, found, strict=True):
-            if held is None or held.length <= 1:
-                continue
-            key, header = self._keys.of(owner), held.header
-            if held.of_now() is None:  # nobody will read it any more, or nobody who would is here to seal it
-                calls.append(call(KEEP, [key], held.identity, b"0"))
-            elif header.kind == SEALED:
-                block = sealed_anew(held.block, held.tail, header.floor, self._capacity).around_epoch()
-                keys, count = [key, self._mark(owner)], b"%d" % held.length
-                calls.append(call(SWAP, keys, held.identity, count, *block, _LEAVE_TTL))
-            else:
-                continue
-            chosen.append(owner)
-        if calls:
-            self._wire.numbers(self._keys.buckets_of(_array(chosen)), Each(calls))
-
     # reading
 
     def _look(self, owners: Sequence[int], *, stale: bool = False) -> list[Held | None]:
         """The lists as they are, None for what is missing; with `stale` also those of an older epoch, or foreign."""
         return [
             held
-            for start in range(0, len(owners), _READ_AT_ONCE)
-            for held in self._look_at(owners[start : start + _READ_AT_ONCE], stale=stale)
+            for start in range(0, len(owners), AT_ONCE)
+            for held in self._look_at(owners[start : start + AT_ONCE], stale=stale)
         ]
 
     def _look_at(self, owners: Sequence[int], *, stale: bool) -> list[Held | None]:

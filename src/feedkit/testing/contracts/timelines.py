@@ -209,6 +209,27 @@ class TimelineStoreContract:
         assert timeline.floor >= 75
         assert [p for p in positions(timeline) if p >= timeline.floor] == [95, 90, 80]
 
+    def test_a_backfill_brings_each_of_many_what_lies_above_its_own_floor(self) -> None:
+        store = self.make_store(capacity=1000, tail=500, maximum=100, ttl_ms=None, clock=ManualClock(START))
+        wanted = list(range(1000, 1300))
+        lowest = (1, 500, 1000, 1150, 1195, 1289, 1299, 1300, 5000)
+        floors = {10 + nth: floor for nth, floor in enumerate(lowest)}
+        for owner, floor in floors.items():
+            build(store, owner, [floor, 6000], floor=floor)
+        missing, unfinished = 30, 31
+        token = begin(store, unfinished)
+        for floor, owners in ((0, (*floors, missing, unfinished)), (1000, (*floors, missing))):
+            store.backfill(idset(owners), entries(wanted), floor)
+            for owner, own_floor in floors.items():
+                timeline = store.read(owner)
+                assert timeline is not None
+                assert timeline.floor == max(own_floor, floor)
+                above = {one for one in (own_floor, *wanted, 6000) if one >= timeline.floor}
+                assert {one for one in positions(timeline) if one >= timeline.floor} == above
+        assert store.read(missing) is None
+        assert store.install(unfinished, token, entries([900]), 0)
+        assert positions(store.read(unfinished)) == [*wanted[::-1], 900]
+
     # removal
 
     def test_removed_entries_are_gone(self) -> None:
