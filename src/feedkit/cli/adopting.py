@@ -34,6 +34,10 @@ _FILE: Any = typer.Argument(exists=True, dir_okay=False, metavar="FILE", help="C
 Chunk = Annotated[
     int | None, typer.Option(min=1, help="Rows per transaction.", show_default="the setting import_chunk")
 ]
+PairsAtOnce = Annotated[
+    int | None,
+    typer.Option(min=1, help="Pairs per transaction.", show_default="the setting reconcile_chunk"),
+]
 
 
 def import_(
@@ -90,7 +94,7 @@ def reconcile(
         typer.Option(metavar="TOKEN", help="Go on after a run that broke off; it said this token."),
     ] = None,
     max_removals: Annotated[int, typer.Option(min=0, help="Do nothing rather than remove more.")] = 10_000,
-    chunk: Chunk = None,
+    chunk: PairsAtOnce = None,
     db: Db = None,
     feed: FeedPath = None,
     namespace: Namespace = None,

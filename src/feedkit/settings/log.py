@@ -55,7 +55,14 @@ class LogKnobs:
         7 * DAY_S, 0, 3650 * DAY_S, "s", "How long an author stays listed as pulled after pushing resumed."
     )
     import_chunk: int = whole(
-        50_000, 1, 1_000_000, "rows", "Rows that one transaction of an import or of reconciling handles."
+        100_000, 1, 1_000_000, "rows", "Rows that one transaction of an import handles."
+    )
+    reconcile_chunk: int = whole(
+        50_000,
+        1,
+        1_000_000,
+        "pairs",
+        "Pairs that one transaction of reconciling handles; whoever follows somebody meanwhile waits for it.",
     )
 
     # the bus

@@ -111,8 +111,8 @@ class Graph(Noun[Key]):
             resume: the `resume` of the last report that `progress` was given, to go on after a run that broke
                 off. `pairs` come from the beginning again; those of followers who are settled are skipped.
             max_removals: how many follows may be removed at most; where more would be, nothing is removed.
-            chunk: pairs that are compared, and written in one transaction; the setting `import_chunk` unless
-                given.
+            chunk: pairs that are compared, and written in one transaction; the setting `reconcile_chunk`
+                unless given.
             progress: called with the report so far after each chunk.
 
         Raises:

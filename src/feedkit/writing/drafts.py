@@ -65,6 +65,7 @@ def _was_given(field: "attrs.Attribute[Any]", value: object) -> bool:
 _CONTENT = tuple(field.name for field in attrs.fields(Draft) if field.name != "timing")
 _content_of = attrgetter(*_CONTENT)
 _MEDIUM = tuple(field.name for field in attrs.fields(Media))
+_ALWAYS = ("url", "status")  # what no medium is without
 
 
 class Drafting:
@@ -124,7 +125,10 @@ class Drafting:
         if not isinstance(one, Media):
             message = f"{name} must be a feedkit.Media or a dict with a url, got {type(one).__name__}"
             raise InvalidArgument(message, argument=name)
-        return Media(**self.media_fields({part: getattr(one, part) for part in _MEDIUM}, f"{name}."))
+        given = {
+            part: value for part in _MEDIUM if (value := getattr(one, part)) is not None or part in _ALWAYS
+        }
+        return Media(**self.media_fields(given, f"{name}."))
 
     def media_fields(self, given: Mapping[str, object], where: str = "") -> dict[str, Any]:
         """Fields of a medium, within their bounds. Raises like `draft`."""

@@ -176,7 +176,7 @@ class Views(People):
         people = User.objects.bulk_create(User(username=str(n)) for n in range(300))
         Follow.objects.bulk_create(Follow(user=one, target=self.ada) for one in people)
         paged = patch("feedkit.django.follow_table._PAGE", 70)
-        with paged, override_settings(FEEDKIT={"key": "uuid", "import_chunk": 40}):
+        with paged, override_settings(FEEDKIT={"key": "uuid", "reconcile_chunk": 40}):
             self.assertEqual(self.reconciled()["added"], 300)
             self.assertEqual(self.reconciled()["unchanged"], 300)
 

@@ -54,14 +54,18 @@ class Adopting:
     ) -> ImportReport:
         """Import users."""
         users = UserImport(self._truth, self._people(), self._user_writing, self._clock)
-        return users.run(rows, size=self._size(chunk), start=_start(start), progress=progress)
+        return users.run(
+            rows, size=_size(chunk, self._settings.import_chunk), start=_start(start), progress=progress
+        )
 
     def follows(
         self, rows: Iterable[Any], *, chunk: int | None, start: int, progress: Progress | None
     ) -> ImportReport:
         """Import follows."""
         follows = FollowImport(self._truth, self._people(), self._follow_writing, self._clock)
-        return follows.run(rows, size=self._size(chunk), start=_start(start), progress=progress)
+        return follows.run(
+            rows, size=_size(chunk, self._settings.import_chunk), start=_start(start), progress=progress
+        )
 
     def posts(
         self, rows: Iterable[Any], *, chunk: int | None, start: int, progress: Progress | None
@@ -70,7 +74,9 @@ class Adopting:
         people = self._people()
         checks = PostRowChecks(people, self._drafting, self._clock, self._settings)
         posts = PostImport(self._truth, people, checks, self._entities, self._clock)
-        return posts.run(rows, size=self._size(chunk), start=_start(start), progress=progress)
+        return posts.run(
+            rows, size=_size(chunk, self._settings.import_chunk), start=_start(start), progress=progress
+        )
 
     def reconcile(
         self,
@@ -91,7 +97,7 @@ class Adopting:
         token = Token(key_type(), self._since(as_of)) if resume is None else decode(resume, key_type)
         options = Options(
             dry_run=dry_run,
-            size=self._size(chunk),
+            size=_size(chunk, self._settings.reconcile_chunk),
             max_removals=checked_int("max_removals", max_removals, 0, 1_000_000_000),
             progress=progress,
             token=token,
@@ -121,9 +127,10 @@ class Adopting:
     def _people(self) -> People:
         return People(self._truth, self._directory, self._minting, self._clock)
 
-    def _size(self, chunk: int | None) -> int:
-        return self._settings.import_chunk if chunk is None else checked_int("chunk", chunk, 1, _CHUNK_MAX)
-
 
 def _start(start: int) -> int:
     return checked_int("start", start, 0, 1 << 62)
+
+
+def _size(chunk: int | None, otherwise: int) -> int:
+    return otherwise if chunk is None else checked_int("chunk", chunk, 1, _CHUNK_MAX)

@@ -49,8 +49,8 @@ class PostImport:
 
     def _fresh(self, tx: Tx, chunk: PostChunk, ids: Ids, first: int) -> PostChunk:
         """Those rows whose posts are not there. Raises Conflict."""
-        refs = {*chunk.refs}
-        there = self._truth.bulk.by_refs(tx, sorted(refs))
+        refs = dict.fromkeys(chunk.refs)
+        there = self._truth.bulk.by_refs(tx, [*refs])
         if not there and len(refs) == len(chunk.refs):
             return chunk
         author_ids = ids[chunk.authors].tolist()
@@ -85,8 +85,9 @@ class PostImport:
         existing = set(self._truth.bulk.existing_posts(tx, sorted({*by_id.values()}))) if by_id else set()
         answers = [place for place, ref in enumerate(chunk.parents) if ref is not None or place in by_id]
         new = dict(zip(chunk.refs, positions, strict=True)) if answers else {}
-        refs = {ref for place in answers if (ref := chunk.parents[place]) is not None and ref not in new}
-        stored = self._truth.bulk.by_refs(tx, sorted(refs)) if refs else {}
+        named = dict.fromkeys(chunk.parents[place] for place in answers)
+        refs = [ref for ref in named if ref is not None and ref not in new]
+        stored = self._truth.bulk.by_refs(tx, refs) if refs else {}
         by_ref = new | {ref: post_id for ref, (post_id, _) in stored.items()}
         parents: list[int | None] = [None] * len(positions)
         for place in answers:
