@@ -112,9 +112,9 @@ def test_f07_a_large_delivery_is_made_whole_when_it_is_retried(
     feed.drain()
     with monkeypatch.context() as broken:
         broken.setattr(Delivery, "deliver_chunk", lambda *_: 1 / 0)
-        feed.publish("ada", text="a")
+        post = feed.publish("ada", text="a")
         feed.drain()
-    assert len(feed.dead_letters.page("timelines")) == 1
+    assert [letter.event.position for letter in feed.dead_letters.page("timelines")] == [post.id]
     assert all(texts(feed.home(reader)) == ["a"] for reader in readers)
     before = feed.runtime().fanout.delivery.delivered
 
@@ -123,5 +123,10 @@ def test_f07_a_large_delivery_is_made_whole_when_it_is_retried(
 
     # then
     assert feed.runtime().fanout.delivery.delivered - before == 120
+    inboxes = feed.runtime().stores.inboxes
+    held = [
+        timeline.entries.positions.tolist() for timeline in inboxes.read_many(inboxes.owners()) if timeline
+    ]
+    assert held == [[post.id]] * 120
     assert all(texts(feed.home(reader)) == ["a"] for reader in readers)
     assert feed.check(sample=500).ok

@@ -9,8 +9,6 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-import attrs
-
 from feedkit.errors import FeedkitError
 from feedkit.fanout.delivery import Delivery
 from feedkit.log.letters import DeadLetters
@@ -18,6 +16,7 @@ from feedkit.model import Event, EventKind
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.chunks import Chunk, Large, LargeKind, somebody
+from feedkit.storage.entries import unpack
 from feedkit.storage.events import TIMELINES
 from feedkit.storage.timelines import TimelineMarks, TurnLost
 
@@ -70,14 +69,17 @@ class ChunkWork:
         return True
 
     def _failed(self, chunk: Chunk, error: Exception) -> None:
-        """Try it again, or give up the delivery: then readers get from truth what it would have brought."""
+        """Try it again, or give up the delivery: then readers get from truth what it would have brought.
+
+        The letter names the newest of its posts; the others are in what is built anew.
+        """
         logger.warning("a chunk could not be delivered", exc_info=error)
         if chunk.tries < self._letters.tries:
             return
         large = chunk.large
-        event = Event(EventKind.POST_PUBLISHED, large.author_id, 0, large.at, number=large.number)
-        if large.kind is LargeKind.PURGE:
-            event = attrs.evolve(event, kind=EventKind.POST_DELETED)
+        kind = EventKind.POST_DELETED if large.kind is LargeKind.PURGE else EventKind.POST_PUBLISHED
+        newest = max(unpack(large.entries).positions.tolist(), default=0)
+        event = Event(kind, large.author_id, newest, large.at, newest, number=large.number)
 
         def give_up(tx: Tx) -> None:
             self._letters.bury(tx, TIMELINES, event, chunk.tries, error)
