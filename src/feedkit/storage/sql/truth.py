@@ -35,7 +35,8 @@ from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.pulled import SqlPulled
 from feedkit.storage.sql.schema import Schema
 from feedkit.storage.sql.selections import SqlSelections, SqlTags
-from feedkit.storage.sql.tables import SCHEMA_VERSION, Tables
+from feedkit.storage.sql.stores import stores_of
+from feedkit.storage.sql.tables import SCHEMA_VERSION
 from feedkit.storage.sql.users import SqlUsers
 from feedkit.storage.sql.waking import Waking
 from feedkit.storage.sql.watched import Watched
@@ -70,29 +71,29 @@ class SqlTruth:
         replicas: Sequence[str] = (),
     ) -> None:
         self._database = Database(target, namespace, settings)
-        self._tables = Tables(namespace)
-        both = (self._tables, self._database.dialect)
-        self.users: base.UserStore = SqlUsers(*both)
-        posts = SqlPosts(*both)
-        self.posts: base.PostStore = posts
-        self.lives: lives.LifeStore = SqlLives(*both, posts)
-        self.media: lives.MediaStore = SqlMedia(*both)
-        self.journals: lives.JournalStore = SqlJournals(*both)
-        self.selections: selections.SelectionStore = SqlSelections(*both)
-        self.tags: selections.TagStore = SqlTags(*both)
-        self.graph: relating.GraphStore = SqlGraph(*both)
-        self.lists: relating.ListStore = SqlLists(*both)
-        self.counts: base.CountStore = SqlCounts(*both)
-        self.engagement: engaging.EngagementStore = SqlEngagement(*both)
-        self.comments: engaging.CommentStore = SqlComments(*both)
-        self.bulk: bulk.BulkStore = SqlBulk(*both)
-        self.events: events.EventStore = SqlEvents(*both)
-        self.letters: letters.LetterStore = SqlLetters(*both)
-        self.chunks: chunks.ChunkStore = SqlChunks(*both)
-        self.pulled: base.PulledStore = SqlPulled(*both)
-        self.nodes: base.NodeStore = SqlNodes(*both)
-        self._install = SqlInstall(*both)
-        self.export: ExportStore = SqlExport(*both)
+        made_here = not isinstance(target, sa.Engine)  # a host may have changed its own
+        stores = stores_of(self._database.engine, namespace, shared=made_here)
+        self._tables = stores.tables
+        self.users: base.UserStore = stores.of(SqlUsers)
+        self.posts: base.PostStore = stores.of(SqlPosts)
+        self.lives: lives.LifeStore = stores.of(SqlLives, SqlPosts)
+        self.media: lives.MediaStore = stores.of(SqlMedia)
+        self.journals: lives.JournalStore = stores.of(SqlJournals)
+        self.selections: selections.SelectionStore = stores.of(SqlSelections)
+        self.tags: selections.TagStore = stores.of(SqlTags)
+        self.graph: relating.GraphStore = stores.of(SqlGraph)
+        self.lists: relating.ListStore = stores.of(SqlLists)
+        self.counts: base.CountStore = stores.of(SqlCounts)
+        self.engagement: engaging.EngagementStore = stores.of(SqlEngagement)
+        self.comments: engaging.CommentStore = stores.of(SqlComments)
+        self.bulk: bulk.BulkStore = stores.of(SqlBulk)
+        self.events: events.EventStore = stores.of(SqlEvents)
+        self.letters: letters.LetterStore = stores.of(SqlLetters)
+        self.chunks: chunks.ChunkStore = stores.of(SqlChunks)
+        self.pulled: base.PulledStore = stores.of(SqlPulled)
+        self.nodes: base.NodeStore = stores.of(SqlNodes)
+        self._install = stores.of(SqlInstall)
+        self.export: ExportStore = stores.of(SqlExport)
         self.install: base.InstallStore = self._install
         self.waking = Waking(self._database, namespace)
         self._joining = Joining(self._database.engine.dialect, self._database.dialect, self._tables.meta)

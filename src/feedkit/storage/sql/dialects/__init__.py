@@ -8,7 +8,16 @@ from feedkit.storage.sql.dialects.base import Dialect, columns, tx_of
 from feedkit.storage.sql.dialects.postgresql import PostgresDialect
 from feedkit.storage.sql.dialects.sqlite import SqliteDialect, begin
 
-__all__ = ["Dialect", "PostgresDialect", "SqliteDialect", "begin", "columns", "dialect_of", "tx_of"]
+__all__ = [
+    "Dialect",
+    "PostgresDialect",
+    "SqliteDialect",
+    "begin",
+    "columns",
+    "dialect_of",
+    "language_of",
+    "tx_of",
+]
 
 
 def dialect_of(engine: sa.Engine, namespace: str, busy_timeout_ms: int, *, keep_open: bool) -> Dialect:
@@ -27,3 +36,10 @@ def dialect_of(engine: sa.Engine, namespace: str, busy_timeout_ms: int, *, keep_
                 f"target must be a SQLite or PostgreSQL database, got {other!r}; pass the URL of one of these"
             )
             raise ConfigurationError(message, argument="target")
+
+
+def language_of(sa_dialect: sa.Dialect, namespace: str) -> Dialect:
+    """What statements are written in for such a database; it opens no connection."""
+    if sa_dialect.name == "sqlite":
+        return SqliteDialect(sa_dialect, 0, None)
+    return PostgresDialect(sa_dialect, namespace)
