@@ -13,6 +13,9 @@ LIMIT ?=
 ARGS ?=
 WORKERS ?= auto
 
+# Each process that a test starts would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 CODE = $(foreach folder,src tests benchmarks examples,$(if $(shell find $(folder) -name '*.py' 2>/dev/null),$(folder)))
 # A file that starts with an underscore is shared by benchmarks, not one of them.
 BENCHMARKS = $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)))
