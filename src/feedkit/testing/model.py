@@ -9,7 +9,6 @@ from dataclasses import replace
 
 from feedkit.testing.engagement import Engagement, Said
 from feedkit.testing.known import (
-    FOLLOWERS,
     FRIENDS,
     HOME,
     LIST,
@@ -95,15 +94,14 @@ class Model(People, Engagement):
             return True
         if self.apart(viewer, post.author):
             return False
-        following = self.following(viewer, post.author)
-        return {
-            PUBLIC: following or post.author not in self.private,
-            UNLISTED: following or post.author not in self.private,
-            FOLLOWERS: following,
-            FRIENDS: self.friends(viewer, post.author),
-            LIST: viewer in self.members.get(post.list_id or 0, ()),
-            ONLY_ME: False,
-        }[post.audience]
+        if post.audience == FRIENDS:
+            return self.friends(viewer, post.author)
+        if post.audience == LIST:
+            return viewer in self.members.get(post.list_id or 0, ())
+        if post.audience == ONLY_ME:
+            return False
+        for_all = post.audience in (PUBLIC, UNLISTED) and post.author not in self.private
+        return for_all or self.following(viewer, post.author)
 
     def seen_by_id(self, viewer: str | None, post: Known) -> Known | None:
         """What somebody finds who asks for a post: what it shares, if they may see both."""
@@ -145,8 +143,9 @@ class Model(People, Engagement):
 
     def belongs(self, surface: Surface, entry: Known) -> bool:
         """Whether an entry shows on this surface now: it, and what it shares."""
-        shared = entry if entry.repost_of is None else self.posts[entry.repost_of]
-        return self.stands_on(surface, entry) and self.shows(surface, entry) and self.shows(surface, shared)
+        if not self.stands_on(surface, entry) or not self.shows(surface, entry):
+            return False
+        return entry.repost_of is None or self.shows(surface, self.posts[entry.repost_of])
 
     def stands_on(self, surface: Surface, entry: Known) -> bool:
         """Whether this surface is made of such entries."""

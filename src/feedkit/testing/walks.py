@@ -57,8 +57,10 @@ class Walk:
 
     def take(self, model: Model, got: Sequence[Line], until: int) -> None:
         """A page has been served, which went down to that place."""
+        contents = {line.content for line in got}
+        behind = [entry for entry in model.posts.values() if entry.content in contents]
         for line in got:
-            for entry in model.posts.values():
+            for entry in behind:
                 if entry.content != line.content or entry.id in model.deleted:
                     continue
                 span = (until, self.surface.place(entry.position), self.surface.place(line.position))
