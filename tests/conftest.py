@@ -15,6 +15,7 @@ from sqlalchemy.engine import make_url
 
 from tests import redis_servers
 from tests.redis_servers import run_cluster, run_redis
+from tests.scratch import write_to_memory
 from tests.servers import (
     ServerUnavailable,
     caught_up,
@@ -31,6 +32,8 @@ pytest.register_assert_rewrite(
 ROOT = Path(__file__).parents[1]
 # Processes that tests start share their helpers as well.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+
+write_to_memory()
 
 IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 POSTGRES_FIXTURES = {"postgres_url", "postgres_database"}
