@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any, TypeVar
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 import feedkit
 from feedkit import Settings, Unavailable
 from feedkit.storage.sql.asking import LogAsking
+from feedkit.storage.sql.patience import connected
 from tests.proxy import Proxy, around_postgres
 
 T = TypeVar("T")
@@ -139,6 +142,32 @@ def test_f15_a_reset_in_the_middle_of_any_reply_is_made_good_at_once(feed: Feed,
         proxy.heal()
     assert feed.drain().done
     assert feed.check(sample=10).ok
+
+
+def test_f15_a_connection_whose_reply_broke_off_is_used_no_more(postgres_database: str) -> None:
+    """psycopg may see that the socket is closed before libpq does, which then believes that an answer will come."""
+
+    def steps() -> Iterator[None]:
+        connection.pgconn.send_query(b"SELECT 1")
+        yield from ()
+        raise psycopg.OperationalError("connection socket closed")
+
+    conninfo = postgres_database.replace("+psycopg", "")
+    with closing(connected(TIMEOUT_S, conninfo)) as connection:
+        with pytest.raises(psycopg.OperationalError, match="socket closed"):
+            connection.wait(steps())
+        assert connection.closed
+
+
+def test_f15_what_the_server_refuses_leaves_the_connection_as_it_is(postgres_database: str) -> None:
+    conninfo = postgres_database.replace("+psycopg", "")
+    with closing(connected(TIMEOUT_S, conninfo, autocommit=True)) as connection:
+        connection.execute("CREATE TABLE one (id int UNIQUE)")
+        with connection.cursor() as cursor, pytest.raises(psycopg.errors.UniqueViolation):
+            cursor.executemany("INSERT INTO one VALUES (%s)", [(1,), (1,), (2,)])
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            connection.execute("DO $$ BEGIN RAISE lock_not_available; END $$")
+        assert connection.execute("SELECT count(*) FROM one").fetchone() == (0,)
 
 
 def test_f15_what_rightly_takes_long_is_waited_for(postgres_database: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy as sa
+from psycopg.pq import PipelineStatus, TransactionStatus
 
 T = TypeVar("T")
 _SHORTEST_S = 2  # libpq takes 1 for 2
@@ -23,7 +24,10 @@ class TookTooLong(psycopg.OperationalError):
 
 
 class Patient(psycopg.Connection[Any]):
-    """A connection that closes itself rather than wait for longer than `patience_s`, None for ever."""
+    """A connection that closes itself rather than wait for longer than `patience_s`, None for ever.
+
+    It does so as well where a reply broke off: psycopg would go on, and find that another command is in progress.
+    """
 
     patience_s: float | None = None
 
@@ -33,9 +37,15 @@ class Patient(psycopg.Connection[Any]):
             return super().wait(gen, *args, **kwargs)
         try:
             return super().wait(_until(gen, time.monotonic() + self.patience_s), *args, **kwargs)
-        except TookTooLong:
-            self.close()
+        except psycopg.OperationalError as error:
+            if isinstance(error, TookTooLong) or self._broke_off(error):
+                self.close()
             raise
+
+    def _broke_off(self, error: psycopg.OperationalError) -> bool:
+        if error.sqlstate is not None or self.pgconn.pipeline_status != PipelineStatus.OFF:
+            return False  # the server has said so, or says so when all is through
+        return self.pgconn.transaction_status == TransactionStatus.ACTIVE
 
 
 def connected(patience_s: float, *args: Any, **kwargs: Any) -> Patient:
