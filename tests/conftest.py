@@ -38,6 +38,8 @@ write_to_memory()
 IN_CI = os.environ.get("CI", "").lower() not in {"", "0", "false"}
 POSTGRES_FIXTURES = {"postgres_url", "postgres_database"}
 REDIS_FIXTURES = {"redis_url", "redis_cluster_url"}
+# Begun first, or in the end one worker is left with them while the others have nothing to do.
+LONGEST = {"test_state_machine"}
 # Threads of the test tools themselves, by the start of their names.
 TOOL_THREADS = ("execnet", "pytest_timeout")
 
@@ -53,6 +55,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.postgres)
         if REDIS_FIXTURES & fixtures:
             item.add_marker(pytest.mark.redis)
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
 @pytest.fixture(scope="session")
