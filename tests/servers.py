@@ -43,6 +43,7 @@ max_connections = 300
 fsync = off               # nothing has to survive the machine
 full_page_writes = off
 max_wal_size = 256MB
+deadlock_timeout = 50ms   # who waits in a circle is told sooner
 jit = off                 # compiling costs more than any query of a test
 """
 
