@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 import feedkit
 from feedkit import Conflict, Forbidden, InvalidArgument, LimitExceeded, ManualClock, Settings
@@ -154,6 +156,21 @@ def test_two_who_follow_each_other_at_once_are_friends(postgres_database: str) -
             assert feed.relation(a, [b])[b].friends
             list(pool.map(lambda pair: feed.unfollow(*pair), ((a, b), (b, a))))
         assert links(feed, Assoc.FRIENDS) == set()
+
+
+@pytest.mark.postgres
+def test_two_whom_nobody_has_met_never_wait_for_each_other_in_a_circle(postgres_database: str) -> None:
+    with opened(postgres_database) as feed, ThreadPoolExecutor(2) as pool:
+        feed.users.put("warm")
+        for nth in range(100):
+            pair = f"a{nth}", f"b{nth}"
+            list(pool.map(lambda pair: feed.follow(*pair), (pair, pair[::-1])))
+    time.sleep(0.2)  # connections that have been closed tell at their end what they met with
+    engine = sa.create_engine(postgres_database)
+    with engine.connect() as connection:
+        circles = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        assert connection.scalar(sa.text(circles)) == 0
+    engine.dispose()
 
 
 @pytest.mark.postgres

@@ -1,7 +1,7 @@
 """The host's keys for users, and the ids inside: one cached table between them."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, cast
 from uuid import UUID
 
@@ -95,10 +95,9 @@ class Directory(Generic[Key]):
         found = self._known.get_many(stored, self._load)
         missing = [key for key in stored if key not in found]
         if missing:
-            missing = list(dict.fromkeys(missing))
             rows = self._new_rows(missing, None)
             created = self._truth.write(lambda tx: self._add(tx, rows, missing))
-            found |= self._known.get_many(missing, lambda _: created)
+            found |= self._known.get_many(list(dict.fromkeys(missing)), lambda _: created)
         return [found[key] for key in stored]
 
     def viewer_tag(self, key: Key | None) -> int:
@@ -137,7 +136,7 @@ class Directory(Generic[Key]):
 
     def _ensure_in(self, tx: Tx, stored: Sequence[bytes | int]) -> list[int]:
         found = self._lookup(tx, stored)
-        missing = [key for key in dict.fromkeys(stored) if key not in found]
+        missing = [key for key in stored if key not in found]
         if missing:
             found |= self._add(tx, self._new_rows(missing, tx), missing)
         return [found[key] for key in stored]
@@ -145,7 +144,8 @@ class Directory(Generic[Key]):
     def _new_rows(self, missing: Sequence[bytes | int], host_tx: Tx | None) -> dict[int, bytes | None]:
         """Rows by id: an int key is the id itself, any other stands beside one that is minted for it."""
         return dict(
-            (key, None) if isinstance(key, int) else (self._minting.mint(host_tx), key) for key in missing
+            (key, None) if isinstance(key, int) else (self._minting.mint(host_tx), key)
+            for key in in_order(missing)
         )
 
     def _load(self, stored: list[bytes | int]) -> dict[bytes | int, int]:
@@ -191,3 +191,8 @@ def _status(stored: str) -> UserStatus:
         return UserStatus(stored)
     except ValueError:
         return UserStatus.SUSPENDED
+
+
+def in_order(stored: Iterable[bytes | int]) -> list[bytes | int]:
+    """Keys, each once, as all add users: of two who add the same ones, one waits for the other, and never both."""
+    return sorted({*stored})

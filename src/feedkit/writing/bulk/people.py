@@ -11,7 +11,7 @@ from feedkit.clock import Clock
 from feedkit.idset import Ids
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.bulk import NewUser
-from feedkit.storage.directory import Directory
+from feedkit.storage.directory import Directory, in_order
 from feedkit.storage.minting import Minting
 
 _REMEMBERED = 500_000
@@ -79,7 +79,7 @@ class People:
 
     def new_ids(self, keys: Iterable[Stored], found: dict[Stored, int]) -> dict[Stored, int]:
         """Ids for those who are not among `found`; theirs once `add` has committed, if nobody is quicker."""
-        new = list(dict.fromkeys(key for key in keys if key not in found))
+        new = in_order(key for key in keys if key not in found)
         if self._directory.keys_are_ids:
             return {key: int(key) for key in new}
         return dict(zip(new, self._minting.mint_many(len(new)), strict=True))
