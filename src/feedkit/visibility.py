@@ -103,7 +103,8 @@ def visible(
     hiding = _HIDING[surface]
     ties_with = relations.with_each([post.author_id for post in posts])
     return [
-        not ties & hiding and _reason(post, author, relations, ties, surface, now_ms) is None
+        not ties & hiding
+        and (_is_plain(post, author) or _reason(post, author, relations, ties, surface, now_ms) is None)
         for post, author, ties in zip(posts, authors, ties_with, strict=True)
     ]
 
@@ -118,6 +119,20 @@ def verdict(
     if ties & _HIDING[surface]:
         return Hidden.BLOCKED if ties & _BLOCKED else Hidden.MUTED
     return _reason(post, author, relations, ties, surface, now_ms)
+
+
+def _is_plain(post: Post, author: User[Any] | None) -> bool:
+    """Whether there is nothing about a post that could be a `_reason`: so it is with most, and quick to tell."""
+    return (
+        post.status is _PUBLISHED
+        and post.audience is _PUBLIC
+        and post.deleted_ms is None
+        and post.expires_ms is None
+        and post.repost_of is None
+        and author is not None
+        and author.status is _ACTIVE
+        and not author.private
+    )
 
 
 def _reason(

@@ -53,11 +53,12 @@ class Hydrator(Generic[Key]):
 
     def _plain(self, posts: Sequence[Post], relations: Relations, surface: Surface) -> list[Item[Key] | None]:
         """The items of posts that share nothing, which are most: the same as below, in fewer steps."""
-        seen = self._seen(posts, relations, surface)
-        doings = dict(zip(seen, self._readthrough.doings.of(relations, list(seen)), strict=True))
+        authors = self._authors(posts, relations, surface)
+        shown = [post.id for post, author in zip(posts, authors, strict=True) if author is not None]
+        doings = iter(self._readthrough.doings.of(relations, shown))
         return [
-            Item(post, seen[post.id], *doings[post.id], post.position) if post.id in seen else None
-            for post in posts
+            None if author is None else Item(post, author, *next(doings), post.position)
+            for post, author in zip(posts, authors, strict=True)
         ]
 
     def _shared(self, post_ids: Sequence[int]) -> dict[int, Post]:
@@ -68,14 +69,17 @@ class Hydrator(Generic[Key]):
 
     def _seen(self, posts: Sequence[Post], relations: Relations, surface: Surface) -> dict[int, User[Key]]:
         """The authors of those of the posts that may be seen, by the post's id."""
+        authors = self._authors(posts, relations, surface)
+        return {post.id: author for post, author in zip(posts, authors, strict=True) if author is not None}
+
+    def _authors(
+        self, posts: Sequence[Post], relations: Relations, surface: Surface
+    ) -> list[User[Key] | None]:
+        """The author of each of the posts; None for a post that may not be seen."""
         users = self._readthrough.users([post.author_id for post in posts])
         authors = [users.get(post.author_id) for post in posts]
         shown = visible(posts, authors, relations, surface, self._clock.now_ms())
-        return {
-            post.id: author
-            for post, author, may_see in zip(posts, authors, shown, strict=True)
-            if may_see and author is not None
-        }
+        return [author if may_see else None for author, may_see in zip(authors, shown, strict=True)]
 
     def _line(
         self, post: Post, shared: dict[int, Post], seen: dict[int, User[Key]]

@@ -84,7 +84,7 @@ class Lines(Generic[Key]):
         self._limit = limit
         self.items: list[Item[Key]] = []
         self.positions: list[int] = []
-        self._where: dict[int, int] = {}
+        self._places: dict[int, int] = {}
 
     def room(self) -> int:
         """How many more lines there may be."""
@@ -92,16 +92,18 @@ class Lines(Generic[Key]):
 
     def take(self, hydrated: Sequence[Item[Key] | None]) -> int:
         """Move items over until there is no more room; how many entries were dealt with."""
+        items, places = self.items, self._places
         for index, item in enumerate(hydrated):
             if item is None:
                 continue
-            where = self._where.setdefault(item.post.id, len(self.items))
-            if where < len(self.items):
-                self.items[where] = _with_reposts(self.items[where], item)
-            elif len(self.items) == self._limit:
+            place = places.get(item.post.id)
+            if place is not None:
+                items[place] = _with_reposts(items[place], item)
+            elif len(items) == self._limit:
                 return index
             else:
-                self.items.append(item)
+                places[item.post.id] = len(items)
+                items.append(item)
             self.positions.append(item.position)
         return len(hydrated)
 
