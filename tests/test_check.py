@@ -127,9 +127,10 @@ def test_an_entry_by_somebody_who_is_not_followed_is_no_permission(feed: Feed) -
 def test_damage_in_several_inboxes_is_added_up(feed: Feed) -> None:
     feed.follow("eve", "ada")
     assert len(everything(feed, "eve")) == 6
-    lose(feed, "bob", everything(feed, "bob")[:2])
+    whole = everything(feed, "bob")
+    lose(feed, "bob", whole[:2])
     lose(feed, "eve", ids(feed.profile("eve", "ada"))[:1])
-    plant(feed, "bob", everything(feed, "bob")[-1] + 1, "ben")
+    plant(feed, "bob", whole[0] + 1, "ben")
     report = feed.check(repair=True)
     assert (report.missing, report.unexpected, report.repaired) == (3, 1, 2)
     assert feed.check() == CheckReport(4, 10 + 5 + 5 + 6, 0, 0, 0)

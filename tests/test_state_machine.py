@@ -113,8 +113,14 @@ def postgres_machine(postgres_database: str) -> Iterator[Callable[..., type[Feed
 
 
 @pytest.fixture
-def redis_machine(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., type[FeedMachine]]:
-    """Two processes that share their inboxes and outboxes, on a Redis or a cluster of them."""
+def redis_machine(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., type[FeedMachine]]:
+    """Two processes that share their inboxes and outboxes, on a Redis or a cluster of them.
+
+    They wait for Redis and for each other longer than readers would, so that a busy machine degrades no page.
+    """
+    monkeypatch.setattr("feedkit.fanout.shared._PATIENCE_S", 30.0)
 
     def make(policy: str, truth: str, redis: str) -> type[FeedMachine]:
         database = request.getfixturevalue("postgres_database") if truth == "postgres" else None
@@ -126,9 +132,7 @@ def redis_machine(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..
             feed.migrate()
             return feed
 
-        patient = [
-            attrs.evolve(one, redis_timeout_ms=30_000) for one in FAST
-        ]  # busy machines degrade no page
+        patient = [attrs.evolve(one, redis_timeout_ms=30_000) for one in FAST]
         return make_machine(open_feed, policy=POLICIES[policy], settings=patient)
 
     return make

@@ -136,6 +136,9 @@ class BulkStore(Protocol):
     def add_counts(self, tx: Tx, kind: str, ids: Ids, deltas: Ids) -> None:
         """Apply deltas to the counters of one kind: `ids` ascend, and beside each stands what to add."""
 
+    def first_counts(self, tx: Tx, kind: str, ids: Ids, values: Ids) -> None:
+        """As `add_counts`, quicker, for what has no counter of that kind yet."""
+
     def counted_above(self, tx: Tx, kind: Count, ids: Ids, limit: int) -> list[int]:
         """Whose counter is above `limit`."""
 

@@ -128,7 +128,8 @@ class Drafting:
         given = {
             part: value for part in _MEDIUM if (value := getattr(one, part)) is not None or part in _ALWAYS
         }
-        return Media(**self.media_fields(given, f"{name}."))
+        checked = self.media_fields(given, f"{name}.")
+        return one if type(one) is Media and checked["status"] is one.status else Media(**checked)
 
     def media_fields(self, given: Mapping[str, object], where: str = "") -> dict[str, Any]:
         """Fields of a medium, within their bounds. Raises like `draft`."""

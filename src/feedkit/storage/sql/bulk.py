@@ -128,6 +128,8 @@ class SqlBulk:
             self._delete.run_many(tx, rows)
 
     def add_counts(self, tx: Tx, kind: str, ids: Ids, deltas: Ids) -> None:
+        if not len(ids):
+            return
         table = self._tables.counts.name
         columns: dict[str, tuple[str, Sequence[Any]]] = {
             "object_id": ("bigint", ids.tolist()),
@@ -136,6 +138,11 @@ class SqlBulk:
         }
         added = f"ON CONFLICT (object_id, kind) DO UPDATE SET value = {table}.value + excluded.value"
         self._loader.insert(tx, table, columns, added)
+
+    def first_counts(self, tx: Tx, kind: str, ids: Ids, values: Ids) -> None:
+        if len(ids):
+            columns = {"object_id": ids.tolist(), "kind": [str(kind)] * len(ids), "value": values.tolist()}
+            self._loader.load(tx, self._tables.counts.name, columns)
 
     def counted_above(self, tx: Tx, kind: Count, ids: Ids, limit: int) -> list[int]:
         return self._above.column(

@@ -88,8 +88,12 @@ class BulkStoreContract(TruthSuite):
         followers = Count.FOLLOWERS.value
         write(truth, truth.counts.add, {(1, followers): 5})
         write(truth, truth.bulk.add_counts, followers, column([1, 2, 3]), column([2, 2**40, -1]))
-        stored = read(truth, truth.counts.get_many, [1, 2, 3])
-        assert [stored[n][followers] for n in (1, 2, 3)] == [7, 2**40, -1]
+        write(truth, truth.bulk.first_counts, followers, column([5, 6]), column([9, 0]))
+        write(truth, truth.bulk.add_counts, followers, column([5]), column([-2]))
+        for grow in (truth.bulk.add_counts, truth.bulk.first_counts):
+            write(truth, grow, followers, column([]), column([]))
+        stored = read(truth, truth.counts.get_many, [1, 2, 3, 5, 6])
+        assert [stored[n][followers] for n in (1, 2, 3, 5, 6)] == [7, 2**40, -1, 7, 0]
         assert sorted(read(truth, truth.bulk.counted_above, Count.FOLLOWERS, idset([1, 2, 3, 4]), 6)) == [
             1,
             2,

@@ -7,7 +7,7 @@ import numpy as np
 
 from feedkit.clock import Clock
 from feedkit.errors import Conflict, FeedkitError, InvalidArgument
-from feedkit.idset import Ids
+from feedkit.idset import Ids, contains, idset
 from feedkit.log.counters import Counters, Deltas
 from feedkit.model import OF_PRIVATE, Audience, Count, Event, EventKind, ImportReport
 from feedkit.storage.base import Truth, Tx
@@ -121,12 +121,14 @@ class PostImport:
         deltas = {str(Count.POSTS): [(public, np.ones_like(public))]}
         for kind, those in _by_kind(Counters(self._truth).deltas(tx, answers)).items():
             deltas.setdefault(kind, []).append(those)
+        new = idset(posts.positions)
         for kind in sorted(deltas):
             ids, values = map(np.concatenate, zip(*deltas[kind], strict=True))
             of_each, places = np.unique(ids, return_inverse=True)
-            if len(of_each):
-                sums = np.bincount(places, weights=values).astype(np.int64)
-                self._truth.bulk.add_counts(tx, kind, of_each, sums)
+            sums = np.bincount(places, weights=values).astype(np.int64)
+            is_new = contains(new, of_each) & (kind != Count.POSTS)  # that is of people, whose ids may be any
+            self._truth.bulk.first_counts(tx, kind, of_each[is_new], sums[is_new])
+            self._truth.bulk.add_counts(tx, kind, of_each[~is_new], sums[~is_new])
 
 
 def _parent(by_id: int | None, ref: str | None, by_ref: Mapping[str, int], existing: set[int]) -> int:
