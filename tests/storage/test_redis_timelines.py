@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 from uuid import uuid4
 
@@ -12,7 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from feedkit import Settings
+from feedkit.idset import idset
 from feedkit.storage.entries import of_rows
+from feedkit.storage.redis import marks
 from feedkit.storage.redis.marks import RedisMarks
 from feedkit.storage.redis.nodes import opened
 from feedkit.storage.redis.opening import Place
@@ -80,6 +83,32 @@ class TestRedisTimelines(TimelineStoreContract):
         ]
         assert [one is None for held in both for one in held] == [False, True, False, True, False]
         assert len(trips) == 1
+
+    @pytest.mark.parametrize("work", ["ask", "seal"])
+    def test_who_does_much_between_deliveries_keeps_the_turn(
+        self, work: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # given: who looks for the inboxes of many, or seals many
+        monkeypatch.setattr(marks, "_TURN_MS", 300)
+        place = Place(self.wire, f"feedkit:{uuid4().hex[:12]}")
+        mine, theirs = (RedisMarks(lambda: place) for _ in range(2))
+        store = RedisTimelines(lambda: place, "i", mine, capacity=10, tail=5, ttl_ms=None, lease_ms=1000)
+        owners, entries = idset(range(1, 9)), of_rows([(5, 9)])
+        steps: dict[str, Callable[[], None]] = {
+            "ask": lambda: store.backfill(owners, entries, 0),
+            "seal": lambda: store._pushing.seal(owners),
+        }
+
+        # when that takes longer than a turn lasts
+        with mine.turn() as is_mine:
+            assert is_mine
+            until = time.monotonic() + 0.7
+            while time.monotonic() < until:
+                steps[work]()
+                time.sleep(0.02)
+            # then nobody else has had it meanwhile
+            with theirs.turn() as is_theirs:
+                assert not is_theirs
 
     def later(self, ms: int) -> None:
         """Every key of this store has that much less to live."""

@@ -76,10 +76,10 @@ class RedisMarks:
     def turn(self) -> Iterator[bool]:
         place, token = self._place(), somebody().encode()
         turn = Turn(token, place.keys(""), place.wire.buckets)
-        if not self._hold(turn):
+        if not self._hold(turn, _TURN_MS):
             yield False
             return
-        turn.keep_for(_TURN_MS, lambda: self._hold(turn))
+        turn.keep_for(_TURN_MS, lambda: self._hold(turn, _TURN_MS))
         self._begin(turn)
         try:
             yield True
@@ -88,7 +88,7 @@ class RedisMarks:
         finally:
             self._current.steps = None
             with suppress(OutOfReach):  # then it lapses by itself
-                self._hold(turn, ms=0)
+                self._hold(turn, 0)
 
     @contextmanager
     def part(self, number: int, nth: int, keep_ms: int, keep: Callable[[], object]) -> Iterator[None]:
@@ -121,12 +121,17 @@ class RedisMarks:
     def _steps(self) -> Steps | None:
         return getattr(self._current, "steps", None)
 
+    def keep(self) -> None:
+        """Keep the turn of this thread, or its part, if it has one: for whoever does much between two steps."""
+        if self._steps is not None:
+            self._steps.keep()
+
     def steps(self, buckets: Ids) -> tuple[Ids, Commands]:
         """What to send behind deliveries to these buckets, and the bucket of each. See `take`."""
+        self.keep()
         steps = self._steps
         if steps is None:
             return buckets[:0], Each([])
-        steps.keep()
         touched = np.unique(buckets)
         return touched, Each([steps.step(bucket) for bucket in touched.tolist()])
 
@@ -195,7 +200,7 @@ class RedisMarks:
         ]
         return self._place().wire.numbers(buckets, Each(calls))
 
-    def _hold(self, turn: Turn, ms: int = _TURN_MS) -> bool:
+    def _hold(self, turn: Turn, ms: int) -> bool:
         place = self._place()
         asked = call(TURN, [place.keys("").turn()], turn.token, b"%d" % ms)
         return bool(place.wire.numbers(single(0), Each([asked]))[0])

@@ -59,6 +59,7 @@ class Pushing:
         """
         if not len(owners):
             return
+        self._marks.keep()  # where most do not exist, there may be nothing to push for long
         owners, buckets = self._by_bucket(owners)
         marks = {bucket: self._keys.mark(bucket) for bucket in np.unique(buckets).tolist()}
         asked = calls(
@@ -80,6 +81,7 @@ class Pushing:
     def seal(self, owners: Ids) -> None:
         """Make one block of each of these lists."""
         for start in range(0, len(owners), AT_ONCE):
+            self._marks.keep()
             some = owners[start : start + AT_ONCE]
             looking = Looking(self._keys, some.tolist(), self._keys.buckets_of(some).tolist(), timed=False)
             (found,) = looked_at(self._wire, [looking])
