@@ -130,3 +130,61 @@ def test_f07_a_large_delivery_is_made_whole_when_it_is_retried(
     assert held == [[post.id]] * 120
     assert all(texts(feed.home(reader)) == ["a"] for reader in readers)
     assert feed.check(sample=500).ok
+
+
+def test_f07_the_letter_of_a_large_delivery_is_the_event_that_it_comes_from(
+    place: Place, feed: feedkit.Feed[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given a post that does not stand at its id, among others, and is deleted afterwards
+    audience(feed, 60)
+    draft = feed.drafts.save("ada", text="b", audience="followers")
+    feed.publish("ada", text="a")
+    post = feed.drafts.publish("ada", draft.id)
+    assert post.position != post.id
+
+    # when neither can be brought to so many
+    with monkeypatch.context() as broken:
+        broken.setattr(Delivery, "deliver_chunk", lambda *_: 1 / 0)
+        feed.drain()
+        feed.delete("ada", post.id)
+        feed.drain()
+
+    # then letters say of which post, and whose it is to see
+    letters = feed.dead_letters.page("timelines")
+    assert [
+        (str(letter.event.kind), letter.event.object_id, letter.event.position, letter.event.audience)
+        for letter in letters
+    ] == [
+        ("post.published", post.id, post.position, "followers"),
+        ("post.deleted", post.id, post.position, "followers"),
+    ]
+    assert feed.dead_letters.retry("timelines") == 2
+    assert feed.check(sample=500).ok
+
+
+def test_f07_a_large_delivery_that_the_log_has_forgotten_leaves_a_letter_that_can_be_retried(
+    place: Place, feed: feedkit.Feed[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # given
+    readers = audience(feed, 60)
+    engine = sa.create_engine(place.url)
+
+    def forgotten(*_: object) -> int:
+        with engine.begin() as connection:
+            connection.execute(sa.text(f"DELETE FROM feedkit_events WHERE position = {post.id}"))
+        raise ValueError
+
+    # when
+    with monkeypatch.context() as broken:
+        broken.setattr(Delivery, "deliver_chunk", forgotten)
+        post = feed.publish("ada", text="a")
+        feed.follow("bob", "cyn")
+        feed.drain()
+    engine.dispose()
+
+    # then
+    (letter,) = feed.dead_letters.page("timelines")
+    assert (letter.event.kind, letter.event.position) == ("post.published", post.id)
+    assert feed.dead_letters.retry("timelines") == 1
+    assert all(texts(feed.home(reader)) == ["a"] for reader in readers)
+    assert feed.check(sample=500).ok

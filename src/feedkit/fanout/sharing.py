@@ -11,7 +11,7 @@ from functools import partial
 
 from feedkit.errors import FeedkitError
 from feedkit.fanout.delivery import Delivery
-from feedkit.log.letters import DeadLetters
+from feedkit.log.letters import DeadLetters, logged
 from feedkit.model import Event, EventKind
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
@@ -69,24 +69,26 @@ class ChunkWork:
         return True
 
     def _failed(self, chunk: Chunk, error: Exception) -> None:
-        """Try it again, or give up the delivery: then readers get from truth what it would have brought.
-
-        The letter names the newest of its posts; the others are in what is built anew.
-        """
+        """Try it again, or give up the delivery: then readers get from truth what it would have brought."""
         logger.warning("a chunk could not be delivered", exc_info=error)
         if chunk.tries < self._letters.tries:
             return
         large = chunk.large
-        kind = EventKind.POST_DELETED if large.kind is LargeKind.PURGE else EventKind.POST_PUBLISHED
-        newest = max(unpack(large.entries).positions.tolist(), default=0)
-        event = Event(kind, large.author_id, newest, large.at, newest, number=large.number)
 
         def give_up(tx: Tx) -> None:
-            self._letters.bury(tx, TIMELINES, event, chunk.tries, error)
+            self._letters.bury(tx, TIMELINES, self._event(tx, large), chunk.tries, error)
             self._truth.chunks.remove(tx, large.number)
 
         self._delivery.clear()
         self._truth.write(give_up)
+
+    def _event(self, tx: Tx, large: Large) -> Event:
+        """The last that it comes from, whose post a retry brings; those of others are in what is built anew."""
+        if (event := logged(self._truth, tx, large.number)) is not None:
+            return event
+        kind = EventKind.POST_DELETED if large.kind is LargeKind.PURGE else EventKind.POST_PUBLISHED
+        newest = max(unpack(large.entries).positions.tolist(), default=0)
+        return Event(kind, large.author_id, newest, large.at, newest, number=large.number)
 
     def _claim(self, tx: Tx, owner: str) -> Chunk | None:
         return self._truth.chunks.claim(tx, owner, lease_ms=self._lease_ms, followers=self.followers)

@@ -149,8 +149,13 @@ def as_logged(truth: Truth, tx: Tx, event: Event) -> Event:
     """An event that could not be read, as the log has it: what another version wrote this one may be able to read."""
     if event.kind is not EventKind.UNKNOWN:
         return event
-    found = truth.events.after(tx, event.number - 1, 1)
-    return found[0] if found and found[0].number == event.number else event
+    return logged(truth, tx, event.number) or event
+
+
+def logged(truth: Truth, tx: Tx, number: int) -> Event | None:
+    """The event with that number; None where the log has it no more."""
+    found = truth.events.after(tx, number - 1, 1)
+    return found[0] if found and found[0].number == number else None
 
 
 def _event(letter: Letter) -> Event:
