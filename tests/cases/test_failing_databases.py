@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Any, TypeVar
 
 import psycopg
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 import feedkit
 from feedkit import Settings, Unavailable
 from feedkit.storage.sql.asking import LogAsking
-from feedkit.storage.sql.patience import connected
+from feedkit.storage.sql.patience import connected, unhurried
 from tests.proxy import Proxy, around_postgres
 
 T = TypeVar("T")
@@ -153,10 +153,11 @@ def test_f15_a_connection_whose_reply_broke_off_is_used_no_more(postgres_databas
         raise psycopg.OperationalError("connection socket closed")
 
     conninfo = postgres_database.replace("+psycopg", "")
-    with closing(connected(TIMEOUT_S, conninfo)) as connection:
-        with pytest.raises(psycopg.OperationalError, match="socket closed"):
-            connection.wait(steps())
-        assert connection.closed
+    for waiting in (nullcontext, unhurried):
+        with closing(connected(TIMEOUT_S, conninfo)) as connection:
+            with waiting(connection), pytest.raises(psycopg.OperationalError, match="socket closed"):
+                connection.wait(steps())
+            assert connection.closed
 
 
 def test_f15_what_the_server_refuses_leaves_the_connection_as_it_is(postgres_database: str) -> None:

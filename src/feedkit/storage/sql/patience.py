@@ -26,17 +26,18 @@ class TookTooLong(psycopg.OperationalError):
 class Patient(psycopg.Connection[Any]):
     """A connection that closes itself rather than wait for longer than `patience_s`, None for ever.
 
-    It does so as well where a reply broke off: psycopg would go on, and find that another command is in progress.
+    It does so as well where a reply broke off, whatever its patience: psycopg would go on, and find that another
+    command is in progress.
     """
 
     patience_s: float | None = None
 
     def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
         """See psycopg."""
-        if self.patience_s is None or kwargs.get("timeout") is not None:
-            return super().wait(gen, *args, **kwargs)
+        if self.patience_s is not None and kwargs.get("timeout") is None:
+            gen = _until(gen, time.monotonic() + self.patience_s)
         try:
-            return super().wait(_until(gen, time.monotonic() + self.patience_s), *args, **kwargs)
+            return super().wait(gen, *args, **kwargs)
         except psycopg.OperationalError as error:
             if isinstance(error, TookTooLong) or self._broke_off(error):
                 self.close()
