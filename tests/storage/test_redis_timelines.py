@@ -84,7 +84,7 @@ class TestRedisTimelines(TimelineStoreContract):
         assert [one is None for held in both for one in held] == [False, True, False, True, False]
         assert len(trips) == 1
 
-    @pytest.mark.parametrize("work", ["ask", "seal"])
+    @pytest.mark.parametrize("work", ["look", "ask", "seal"])
     def test_who_does_much_between_deliveries_keeps_the_turn(
         self, work: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -94,7 +94,8 @@ class TestRedisTimelines(TimelineStoreContract):
         mine, theirs = (RedisMarks(lambda: place) for _ in range(2))
         store = RedisTimelines(lambda: place, "i", mine, capacity=10, tail=5, ttl_ms=None, lease_ms=1000)
         owners, entries = idset(range(1, 9)), of_rows([(5, 9)])
-        steps: dict[str, Callable[[], None]] = {
+        steps: dict[str, Callable[[], object]] = {
+            "look": lambda: store.floors([1]),
             "ask": lambda: store.backfill(owners, entries, 0),
             "seal": lambda: store._pushing.seal(owners),
         }

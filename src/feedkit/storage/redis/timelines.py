@@ -88,6 +88,7 @@ class RedisTimelines(TimelineStore):
         return self._whole(owners, here), other._whole(others, there)
 
     def floors(self, owners: Sequence[int]) -> list[int | None]:
+        self._marks.keep()
         return [None if held is None else held.wanted_from() for held in self._look(owners, stale=True)]
 
     def begin(self, owner: int) -> int | None:
