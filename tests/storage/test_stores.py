@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,30 @@ from feedkit import Settings
 from feedkit.storage.sql.prepared import Prepared
 from feedkit.storage.sql.truth import SqlTruth
 from tests.storage.conftest import NOW_MS, opened
+
+FORKED_MEANWHILE = """
+import os, signal, threading
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+from feedkit.storage.sql.prepared import Prepared
+
+begun, over = threading.Event(), threading.Event()
+
+class Slow:
+    def compile(self, dialect):
+        begun.set()
+        over.wait()
+        return sa.select(sa.literal_column("1")).compile(dialect=dialect)
+
+threading.Thread(target=lambda: Prepared(Slow(), sqlite.dialect())._sql).start()
+begun.wait()
+child = os.fork()
+if not child:
+    signal.alarm(5)
+    os._exit(Prepared(sa.select(sa.literal_column("2")), sqlite.dialect())._sql != "SELECT 2")
+over.set()
+raise SystemExit(os.waitpid(child, 0)[1] != 0)
+"""
 
 
 @pytest.fixture
@@ -70,3 +97,8 @@ def test_an_engine_of_the_hosts_is_spoken_to_in_its_own_way(tmp_path: Path) -> N
         assert ":before" in vars(hosts.posts)["_recent"]._sql
         assert ":before" not in vars(own.posts)["_recent"]._sql
     engine.dispose()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_a_child_that_is_forked_while_a_statement_is_compiled_waits_for_nobody() -> None:
+    subprocess.run([sys.executable, "-c", FORKED_MEANWHILE], check=True, timeout=60)

@@ -6,14 +6,14 @@ connections, pools and errors stay, but each execution goes straight to the driv
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from operator import itemgetter
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
 from feedkit.model import Event
 
+T = TypeVar("T")
 Row = tuple[Any, ...]
 
 
@@ -33,6 +33,24 @@ class Tx:
         self.invalidate = invalidate
         self.cursor: Callable[[], Any] = cursor or raw.cursor
         self.told: list[Event] | None = None
+
+
+class _once(Generic[T]):  # noqa: N801 - it is used as `property` is
+    """Worked out at the first use, and by two threads at once if need be.
+
+    Up to Python 3.11 `cached_property` has one lock for all statements, which a fork may leave taken in the child.
+    """
+
+    def __init__(self, func: Callable[[Any], T]) -> None:
+        self.func = func
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, of: Any, _owner: type) -> T:
+        found: T = self.func(of)
+        of.__dict__[self._name] = found
+        return found
 
 
 class Prepared:
@@ -92,23 +110,23 @@ class Prepared:
         values = {**self._constants, **parameters}
         return values if in_order is None else in_order(values)
 
-    @cached_property
+    @_once
     def _compiled(self) -> Any:
         return self._statement.compile(dialect=self._dialect)
 
-    @cached_property
+    @_once
     def _sql(self) -> str:
         return str(self._compiled)
 
-    @cached_property
+    @_once
     def _constants(self) -> dict[str, Any]:
         return dict(self._compiled.params)
 
-    @cached_property
+    @_once
     def _has_constants(self) -> bool:
         return any(value is not None for value in self._constants.values())
 
-    @cached_property
+    @_once
     def _in_order(self) -> Callable[[Mapping[str, Any]], Sequence[Any]] | None:
         """What picks the values in the order of a statement with positional parameters."""
         if not self._compiled.positional:
