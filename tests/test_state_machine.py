@@ -118,9 +118,10 @@ def redis_machine(
 ) -> Callable[..., type[FeedMachine]]:
     """Two processes that share their inboxes and outboxes, on a Redis or a cluster of them.
 
-    They wait for Redis and for each other longer than readers would, so that a busy machine degrades no page.
+    They wait for Redis and for each other longer than readers would, so that a busy machine degrades no page; but
+    not for so long as a turn stands that somebody has left behind.
     """
-    monkeypatch.setattr("feedkit.fanout.shared._PATIENCE_S", 30.0)
+    monkeypatch.setattr("feedkit.fanout.shared._PATIENCE_S", 1.0)
 
     def make(policy: str, truth: str, redis: str) -> type[FeedMachine]:
         database = request.getfixturevalue("postgres_database") if truth == "postgres" else None

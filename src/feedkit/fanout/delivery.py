@@ -185,7 +185,8 @@ class Delivery:
 
     def _backfill_followers(self, author_id: int) -> None:
         entries, floor = self._newest(author_id, 0)
-        for followers in self._all(author_id):
+        loads = self._truth.read(lambda tx: self._truth.pulled.load_many(tx, (author_id,)))
+        for followers in self._steps(author_id, loads[author_id].followers, self._inboxes.holders()):
             self._inboxes.backfill(followers, entries, floor)
 
     def _newest(self, author_id: int, floor: int) -> tuple[Entries, int]:
@@ -217,23 +218,24 @@ class Delivery:
     def _large_audiences(
         self, authors: Sequence[int], share_above: int | None
     ) -> Iterator[tuple[int, Ids | None]]:
-        """The same for authors one by one.
-
-        Only who holds an inbox is delivered to. Where these are known and few beside the followers, it is they who
-        are gone through.
-        """
+        """The same for authors one by one."""
         holders = self._inboxes.holders()
         loads = self._truth.read(lambda tx: self._truth.pulled.load_many(tx, authors))
         for author_id in authors:
             if share_above is not None and loads[author_id].followers > share_above:
                 yield author_id, None
                 continue
-            if holders is not None and len(holders) * A_HOLDER < loads[author_id].followers:
-                chunks = self.holding(author_id, holders)
-            else:
-                chunks = self._all(author_id)
-            for followers in chunks:
+            for followers in self._steps(author_id, loads[author_id].followers, holders):
                 yield author_id, followers
+
+    def _steps(self, author_id: int, count: int, holders: Ids | None) -> Iterator[Ids]:
+        """Those of some `count` followers who may hold an inbox, step by step.
+
+        Where these are known and few beside the followers, it is they who are gone through.
+        """
+        if holders is not None and len(holders) * A_HOLDER < count:
+            return self.holding(author_id, holders)
+        return self._all(author_id)
 
     def _all(self, author_id: int) -> Iterator[Ids]:
         after = 0

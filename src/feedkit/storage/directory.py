@@ -93,11 +93,11 @@ class Directory(Generic[Key]):
         if host_tx is not None:
             return self._ensure_in(host_tx, stored)
         found = self._known.get_many(stored, self._load)
-        missing = [key for key in stored if key not in found]
+        missing = in_order(key for key in stored if key not in found)
         if missing:
             rows = self._new_rows(missing, None)
             created = self._truth.write(lambda tx: self._add(tx, rows, missing))
-            found |= self._known.get_many(list(dict.fromkeys(missing)), lambda _: created)
+            found |= self._known.get_many(missing, lambda _: created)
         return [found[key] for key in stored]
 
     def viewer_tag(self, key: Key | None) -> int:
@@ -136,7 +136,7 @@ class Directory(Generic[Key]):
 
     def _ensure_in(self, tx: Tx, stored: Sequence[bytes | int]) -> list[int]:
         found = self._lookup(tx, stored)
-        missing = [key for key in stored if key not in found]
+        missing = in_order(key for key in stored if key not in found)
         if missing:
             found |= self._add(tx, self._new_rows(missing, tx), missing)
         return [found[key] for key in stored]
@@ -144,8 +144,7 @@ class Directory(Generic[Key]):
     def _new_rows(self, missing: Sequence[bytes | int], host_tx: Tx | None) -> dict[int, bytes | None]:
         """Rows by id: an int key is the id itself, any other stands beside one that is minted for it."""
         return dict(
-            (key, None) if isinstance(key, int) else (self._minting.mint(host_tx), key)
-            for key in in_order(missing)
+            (key, None) if isinstance(key, int) else (self._minting.mint(host_tx), key) for key in missing
         )
 
     def _load(self, stored: list[bytes | int]) -> dict[bytes | int, int]:

@@ -88,7 +88,7 @@ def calls(
     links = [
         Alike(words, keys[buckets == bucket], of_bucket(bucket)) for bucket in np.unique(buckets).tolist()
     ]
-    return links[0] if len(links) == 1 else Chain(*links)
+    return Chain(*links)
 
 
 def _words(words: Sequence[bytes]) -> bytes:

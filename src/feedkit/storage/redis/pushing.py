@@ -68,24 +68,25 @@ class Pushing:
             buckets,
             lambda bucket: [marks[bucket], b"%d" % HEADER_BYTES],
         )
-        floors = [
-            MAX_ID if one is None else one for one in map(wanted_from, self._wire.values(buckets, asked))
-        ]
-        wanted = len(entries) - np.searchsorted(entries.positions[::-1], np.array(floors))
-        steps = sorted({0, *(few for few in _FEW if few < len(entries)), len(entries)})
-        for fewer, most in pairwise(steps):
-            note = notes(single(floor), FLOOR_NOTE) if floor and most == len(entries) else b""
-            some = owners[(wanted > fewer) & (wanted <= most)]
-            self.push(some, pack(entries[:most][::-1]) + note)
+        wanted_froms = map(wanted_from, self._wire.values(buckets, asked))
+        floors = np.array([MAX_ID if one is None else one for one in wanted_froms])
+        raised = floors < floor
+        note = notes(single(floor), FLOOR_NOTE)
+        self.push(owners[raised], pack(entries[::-1]) + note)
+        wanted = len(entries) - np.searchsorted(entries.positions[::-1], floors)
+        for fewer, most in pairwise(sorted({0, *(few for few in _FEW if few < len(entries)), len(entries)})):
+            some = owners[~raised & (wanted > fewer) & (wanted <= most)]
+            self.push(some, pack(entries[:most][::-1]))
 
     def seal(self, owners: Ids) -> None:
         """Make one block of each of these lists."""
         for start in range(0, len(owners), AT_ONCE):
             self._marks.keep()
             some = owners[start : start + AT_ONCE]
-            looking = Looking(self._keys, some.tolist(), self._keys.buckets_of(some).tolist(), timed=False)
+            buckets = self._keys.buckets_of(some)
+            looking = Looking(self._keys, some.tolist(), buckets.tolist(), timed=False)
             (found,) = looked_at(self._wire, [looking])
-            self._swap(some, found)
+            self._swap(some, buckets, found)
 
     def _push(self, owners: Ids, buckets: Ids, each: Sequence[bytes], *, in_time: bool) -> int:
         pushes = self._pushes(self._keys.rows(owners, buckets), buckets, each, in_time=in_time)
@@ -115,24 +116,23 @@ class Pushing:
             gathered, self._long = sorted(self._long), set()
         self.seal(np.array(gathered, dtype=np.int64))
 
-    def _swap(self, owners: Ids, found: Sequence[Held | None]) -> None:
+    def _swap(self, owners: Ids, buckets: Ids, found: Sequence[Held | None]) -> None:
         chosen, swaps = [], []
-        for nth, (owner, held) in enumerate(zip(owners.tolist(), found, strict=True)):
+        for nth, held in enumerate(found):
             if held is None or held.length <= 1:
                 continue
-            key, header = self._keys.of(owner), held.header
+            key, header = self._keys.of(int(owners[nth])), held.header
             if held.of_now() is None:  # nobody will read it any more, or nobody who would is here to seal it
                 swaps.append(call(KEEP, [key], held.identity, b"0"))
             elif header.kind == SEALED:
                 block = sealed_anew(held.block, held.tail, header.floor, self._capacity).around_epoch()
-                mark = self._keys.mark(int(self._keys.buckets_of(single(owner))[0]))
-                count = b"%d" % held.length
+                mark, count = self._keys.mark(int(buckets[nth])), b"%d" % held.length
                 swaps.append(call(SWAP, [key, mark], held.identity, count, *block, _LEAVE_TTL))
             else:
                 continue
             chosen.append(nth)
         if swaps:
-            self._wire.numbers(self._keys.buckets_of(owners[chosen]), Each(swaps))
+            self._wire.numbers(buckets[chosen], Each(swaps))
 
     def _by_bucket(self, owners: Ids) -> tuple[Ids, Ids]:
         """The same owners in order of their buckets, and these."""

@@ -54,18 +54,14 @@ class Adopting:
     ) -> ImportReport:
         """Import users."""
         users = UserImport(self._truth, self._people(), self._user_writing, self._clock)
-        return users.run(
-            rows, size=_size(chunk, self._settings.import_chunk), start=_start(start), progress=progress
-        )
+        return users.run(rows, size=self._rows(chunk), start=_start(start), progress=progress)
 
     def follows(
         self, rows: Iterable[Any], *, chunk: int | None, start: int, progress: Progress | None
     ) -> ImportReport:
         """Import follows."""
         follows = FollowImport(self._truth, self._people(), self._follow_writing, self._clock)
-        return follows.run(
-            rows, size=_size(chunk, self._settings.import_chunk), start=_start(start), progress=progress
-        )
+        return follows.run(rows, size=self._rows(chunk), start=_start(start), progress=progress)
 
     def posts(
         self, rows: Iterable[Any], *, chunk: int | None, start: int, progress: Progress | None
@@ -74,9 +70,7 @@ class Adopting:
         people = self._people()
         checks = PostRowChecks(people, self._drafting, self._clock, self._settings)
         posts = PostImport(self._truth, people, checks, self._entities, self._clock)
-        return posts.run(
-            rows, size=_size(chunk, self._settings.import_chunk), start=_start(start), progress=progress
-        )
+        return posts.run(rows, size=self._rows(chunk), start=_start(start), progress=progress)
 
     def reconcile(
         self,
@@ -126,6 +120,9 @@ class Adopting:
 
     def _people(self) -> People:
         return People(self._truth, self._directory, self._minting, self._clock)
+
+    def _rows(self, chunk: int | None) -> int:
+        return _size(chunk, self._settings.import_chunk)
 
 
 def _start(start: int) -> int:

@@ -3,4 +3,6 @@
 local head = redis.pcall('LINDEX', KEYS[1], 0)
 if type(head) ~= 'string' then return '' end
 if string.len(head) < tonumber(ARGV[1]) then return '?' end
-return string.sub(head, 1, tonumber(ARGV[1])) .. string.sub(redis.call('GET', KEYS[2]) or '', 1, 8)
+local mark = redis.call('GET', KEYS[2])
+local epoch = mark and string.find(mark, '^:%d', 9) and string.sub(mark, 1, 8) or ''
+return string.sub(head, 1, tonumber(ARGV[1])) .. epoch
