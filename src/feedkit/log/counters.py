@@ -3,8 +3,12 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from feedkit.idset import Ids, contains
 from feedkit.model import FRIENDS, OF_POSTS, OF_PRIVATE, Audience, Count, Event, EventKind
 from feedkit.storage.base import COUNTED, REACTED, Truth, Tx
+from feedkit.storage.bulk import NewPosts
 from feedkit.storage.events import COUNTERS
 
 Deltas = Counter[tuple[int, str]]
@@ -54,6 +58,27 @@ class Counters:
                 for role, other in event.about:
                     if role in _NAMED:
                         deltas[other, _NAMED[role]] += after - before
+
+
+def of_new_posts(posts: NewPosts, private: Ids) -> Iterator[tuple[str, Ids, Ids]]:
+    """What the events of these posts would change: by kind of counter, whose, and by how much; some of them often.
+
+    `private` are those authors of answers who are.
+    """
+    public, seen = np.ones((2, len(posts.positions)), dtype=np.bool_)
+    for nth, further in posts.further.items():
+        audience = further.get("audience", Audience.PUBLIC)
+        public[nth], seen[nth] = audience is Audience.PUBLIC, audience in _SEEN_BY_ALL
+    ids, authors = (np.array(column, dtype=np.int64) for column in (posts.positions, posts.author_ids))
+    answers = np.fromiter(posts.reply_to, dtype=np.int64)
+    answers, parents = answers[seen[answers]], np.fromiter(posts.reply_to.values(), np.int64)[seen[answers]]
+    counted = ~contains(private, authors[answers])
+    for kind, whose, deltas in (
+        (COUNTED, ids[answers], counted),
+        (Count.POSTS, authors[public], public[public]),
+        (Count.REPLIES, parents[counted], counted[counted]),
+    ):
+        yield kind, whose, deltas.astype(np.int64)
 
 
 def _is_counted(event: Event, before: int) -> int:

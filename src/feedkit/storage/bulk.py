@@ -86,9 +86,10 @@ class NewPosts:
     times: Sequence[int]
     refs: Sequence[str]
     texts: Sequence[str]
-    reply_to: Sequence[int | None]
+    reply_to: Mapping[int, int]
+    """By the place of a post in the columns, the id of what it answers."""
     further: Mapping[int, Further]
-    """By the place of a post in the columns."""
+    """By the place of a post, what else it has."""
 
 
 class BulkStore(Protocol):
@@ -104,6 +105,9 @@ class BulkStore(Protocol):
 
     def known(self, tx: Tx, user_ids: Sequence[int]) -> list[int]:
         """Which of these users exist."""
+
+    def private_among(self, tx: Tx, user_ids: Ids) -> Ids:
+        """Those of these users who are private, as a set."""
 
     def insert_users(self, tx: Tx, users: Sequence[NewUser]) -> int:
         """Create users; one whose id or key is there already is left as it is. How many were created."""
@@ -134,10 +138,10 @@ class BulkStore(Protocol):
         """Remove rows, and not their inverses."""
 
     def add_counts(self, tx: Tx, kind: str, ids: Ids, deltas: Ids) -> None:
-        """Apply deltas to the counters of one kind: `ids` ascend, and beside each stands what to add."""
+        """Apply deltas to the counters of one kind: `ids` ascend, and beside each stands what to add.
 
-    def first_counts(self, tx: Tx, kind: str, ids: Ids, values: Ids) -> None:
-        """As `add_counts`, quicker, for what has no counter of that kind yet."""
+        Whoever calls has claimed the shared consumers, and so is the only one who counts.
+        """
 
     def counted_above(self, tx: Tx, kind: Count, ids: Ids, limit: int) -> list[int]:
         """Whose counter is above `limit`."""

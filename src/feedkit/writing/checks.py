@@ -11,7 +11,6 @@ from feedkit.ids import MAX_ID
 
 E = TypeVar("E", bound=StrEnum)
 _YEAR_S = 365 * 86_400
-_DAY_MS = 86_400_000
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -140,8 +139,7 @@ def checked_moments(name: str, values: Sequence[object]) -> list[int]:
     """As `checked_moment`, for each of many at once."""
     if all(issubclass(kind, datetime) for kind in {*map(type, values)}):
         with suppress(TypeError):  # a naive one
-            spans = [value - _UNIX_EPOCH for value in cast(Sequence[datetime], values)]
-            return [one.days * _DAY_MS + one.seconds * 1000 + one.microseconds // 1000 for one in spans]
+            return [(value - _UNIX_EPOCH) // _MILLISECOND for value in cast(Sequence[datetime], values)]
     message = f"{name} must be an aware datetime, such as datetime(2026, 1, 31, 12, tzinfo=UTC)"
     raise InvalidArgument(message, argument=name)
 

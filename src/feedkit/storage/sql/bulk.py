@@ -9,7 +9,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from feedkit.idset import Ids
+from feedkit.idset import Ids, contains, idset
 from feedkit.model import Assoc, Audience, Count, PostStatus, UserStatus
 from feedkit.storage.bulk import Links, NewPosts, NewUser
 from feedkit.storage.sql.dialects import Dialect
@@ -22,16 +22,15 @@ from feedkit.storage.sql.tables import Tables
 
 _GATE_WAIT_MS = 500  # whoever follows somebody meanwhile waits behind us
 _USER_TYPES = {"id": "bigint", "key": "bytea", "created_ms": "bigint", "private": "smallint"}
-_PLAIN_POST = {
+_PLAIN_POST: Mapping[str, Any] = {
     "kind": "post",
     "schema_version": 1,
     "extra": "{}",
     "status": PostStatus.PUBLISHED.value,
     "audience": Audience.PUBLIC.value,
-    "fallback": None,
-    "entities": None,
     "media_count": 0,
 }
+_SELDOM = ("reply_to", "fallback", "entities")  # columns that stand empty in most posts
 _STORED_AS = {"created_ms": "created_at"}
 
 
@@ -45,9 +44,13 @@ class SqlBulk:
         prepare = dialect.prepare
         users, posts = tables.users, tables.posts
         self._known = prepare(sa.select(users.c.id).where(dialect.is_in(users.c.id, "ids")))
+        private = dialect.is_in(users.c.id, "ids") & (users.c.private != 0)
+        self._private = prepare(sa.select(users.c.id).where(private))
         self._walks = {kind: prepare(_walk(users, users.c[kind])) for kind in ("id", "key")}
         self._prepare_links(tables.associations)
         counts = tables.counts
+        of_kind = dialect.is_in(counts.c.object_id, "ids") & (counts.c.kind == sa.bindparam("of_kind"))
+        self._counted = prepare(sa.select(counts.c.object_id).where(of_kind))
         above = (counts.c.kind == sa.bindparam("of_kind")) & (counts.c.value > sa.bindparam("above"))
         self._above = prepare(
             sa.select(counts.c.object_id).where(dialect.is_in(counts.c.object_id, "ids") & above)
@@ -70,6 +73,9 @@ class SqlBulk:
 
     def known(self, tx: Tx, user_ids: Sequence[int]) -> list[int]:
         return self._known.column(tx, {"ids": self._dialect.bind_ids(user_ids)})
+
+    def private_among(self, tx: Tx, user_ids: Ids) -> Ids:
+        return idset(self._private.column(tx, {"ids": self._dialect.bind_ids(user_ids)}))
 
     def insert_users(self, tx: Tx, users: Sequence[NewUser]) -> int:
         ordered = sorted(users, key=attrgetter("id"))
@@ -128,21 +134,15 @@ class SqlBulk:
             self._delete.run_many(tx, rows)
 
     def add_counts(self, tx: Tx, kind: str, ids: Ids, deltas: Ids) -> None:
-        if not len(ids):
-            return
+        there = self._counted.column(tx, {"ids": self._dialect.bind_ids(ids), "of_kind": str(kind)})
+        stands = contains(idset(there), ids)
         table = self._tables.counts.name
-        columns: dict[str, tuple[str, Sequence[Any]]] = {
-            "object_id": ("bigint", ids.tolist()),
-            "kind": ("text", [str(kind)] * len(ids)),
-            "value": ("bigint", deltas.tolist()),
-        }
-        added = f"ON CONFLICT (object_id, kind) DO UPDATE SET value = {table}.value + excluded.value"
-        self._loader.insert(tx, table, columns, added)
-
-    def first_counts(self, tx: Tx, kind: str, ids: Ids, values: Ids) -> None:
-        if len(ids):
-            columns = {"object_id": ids.tolist(), "kind": [str(kind)] * len(ids), "value": values.tolist()}
-            self._loader.load(tx, self._tables.counts.name, columns)
+        new, old = (_counters(str(kind), ids[which], deltas[which]) for which in (~stands, stands))
+        if not stands.all():  # nobody else counts: what is not there by now will not be
+            self._loader.load(tx, table, {name: values for name, (_, values) in new.items()})
+        if stands.any():
+            added = f"ON CONFLICT (object_id, kind) DO UPDATE SET value = {table}.value + excluded.value"
+            self._loader.insert(tx, table, old, added)
 
     def counted_above(self, tx: Tx, kind: Count, ids: Ids, limit: int) -> list[int]:
         return self._above.column(
@@ -176,17 +176,30 @@ class SqlBulk:
             self._loader.load(tx, self._tables.post_tags.name, columns)
 
 
+def _counters(kind: str, ids: Ids, values: Ids) -> dict[str, tuple[str, Sequence[Any]]]:
+    return {
+        "object_id": ("bigint", ids.tolist()),
+        "kind": ("text", [kind] * len(ids)),
+        "value": ("bigint", values.tolist()),
+    }
+
+
 def _post_columns(posts: NewPosts) -> dict[str, Sequence[Any]]:
     """As they are stored; a column that is not among them has no value yet."""
-    columns: dict[str, list[Any]] = {
-        name: [value] * len(posts.positions) for name, value in _PLAIN_POST.items()
-    }
+    columns = {name: [value] * len(posts.positions) for name, value in _PLAIN_POST.items()}
+    seldom: dict[str, dict[int, Any]] = {name: {} for name in _SELDOM}
+    seldom["reply_to"] |= posts.reply_to
     for nth, further in posts.further.items():
-        stored: dict[str, Any] = {name: value for name, value in further.items() if name in _PLAIN_POST}
-        stored["entities"] = entities_to_json(further.get("entities", ()))
-        stored["media_count"] = len(further.get("media", ()))
-        for name, value in stored.items():
-            columns[name][nth] = value
+        for name, value in further.items():
+            if name == "media":
+                columns["media_count"][nth] = len(further["media"])
+            elif name == "entities":
+                seldom[name][nth] = entities_to_json(further["entities"])
+            else:
+                (columns if name in columns else seldom)[name][nth] = value
+    for name, values in seldom.items():
+        if values:
+            columns[name] = [values.get(nth) for nth in range(len(posts.positions))]
     return {
         "id": posts.positions,
         "position": posts.positions,
@@ -195,7 +208,6 @@ def _post_columns(posts: NewPosts) -> dict[str, Sequence[Any]]:
         "published_at": posts.times,
         "ref": posts.refs,
         "text": posts.texts,
-        "reply_to": posts.reply_to,
         **columns,
     }
 

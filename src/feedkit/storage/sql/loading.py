@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain, islice, repeat
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -92,34 +92,37 @@ class SqliteLoader(Loader):
     def stage(self, tx: Tx, a: Ids, b: Ids) -> Mapping[str, Any]:
         self._run(tx, f"DROP TABLE IF EXISTS temp.{self._name}")
         self._run(tx, f"CREATE TEMP TABLE {self._name} (n INTEGER PRIMARY KEY, a INTEGER, b INTEGER)")
-        self._insert(tx, f"temp.{self._name}", ("a", "b"), zip(a.tolist(), b.tolist(), strict=True))
+        self._insert(tx, f"temp.{self._name}", {"a": a.tolist(), "b": b.tolist()})
         return {}
 
     def insert(self, tx: Tx, table: str, columns: Columns, otherwise: str) -> int:
-        rows = zip(*(values for _, values in columns.values()), strict=True)
-        return self._insert(tx, table, tuple(columns), rows, otherwise)
+        return self._insert(tx, table, {name: values for name, (_, values) in columns.items()}, otherwise)
 
     def load(self, tx: Tx, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
-        self._insert(tx, table, tuple(columns), zip(*columns.values(), strict=True))
+        self._insert(tx, table, columns)
 
     def load_links(self, tx: Tx, table: str, kind: str, links: Links) -> None:
-        columns = (links.id1.tolist(), repeat(kind, len(links)), links.id2.tolist(), links.time.tolist())
-        self._insert(tx, table, ("id1", "kind", "id2", "time"), zip(*columns, strict=True))
+        ends, time = (links.id1.tolist(), links.id2.tolist()), links.time.tolist()
+        self._insert(tx, table, {"id1": ends[0], "kind": [kind] * len(links), "id2": ends[1], "time": time})
 
-    def _insert(
-        self, tx: Tx, table: str, names: Sequence[str], rows: Iterable[Sequence[Any]], otherwise: str = ""
-    ) -> int:
-        values, width = chain.from_iterable(rows), len(names)
-        row = f"({', '.join('?' * width)})"
-        most = _VARIABLES // width * width
-        changed = 0
-        while block := tuple(islice(values, most)):
-            # FAIL leaves it to us to roll back; otherwise SQLite copies every page that a statement may change.
-            sql = (
-                f"INSERT OR FAIL INTO {table} ({_listed(names)}) "  # noqa: S608 - our own names
-                f"VALUES {', '.join([row] * (len(block) // width))} {otherwise}"
-            )
-            changed += self._do(tx, sql, partial(_execute, sql=sql, values=block)).rowcount
+    def _insert(self, tx: Tx, table: str, columns: Mapping[str, Sequence[Any]], otherwise: str = "") -> int:
+        if not len(next(iter(columns.values()))):
+            return 0
+        same, varied = _split(columns)
+        given = {id(columns[name]): columns[name] for name in varied}  # a column given twice is bound once
+        places = [len(same) + 1 + [*given].index(id(columns[name])) for name in varied]
+        shared = tuple(same.values())
+        values, rows = chain.from_iterable(zip(*given.values(), strict=True)), len(columns[varied[0]])
+        most = (_VARIABLES - len(shared)) // len(given)
+        # FAIL leaves it to us to roll back; otherwise SQLite copies every page that a statement may change.
+        into = f"INSERT OR FAIL INTO {table} ({_listed([*same, *varied])}) VALUES"
+        changed, sqls = 0, {}
+        for start in range(0, rows, most):
+            count = min(most, rows - start)
+            if count not in sqls:
+                sqls[count] = f"{into} {_numbered(len(shared), places, len(given), count)} {otherwise}"
+            block = (*shared, *islice(values, count * len(given)))
+            changed += self._do(tx, sqls[count], partial(_execute, sql=sqls[count], values=block)).rowcount
         return changed
 
 
@@ -183,6 +186,14 @@ def _execute(cursor: Any, sql: str, values: Sequence[Any]) -> None:
     cursor.execute(sql, values)
 
 
+def _numbered(shared: int, places: Sequence[int], width: int, rows: int) -> str:
+    """Rows of numbered variables: the first `shared` stand in every row, and at `places` those of its own."""
+    first = [f"?{nth}" for nth in range(1, shared + 1)]
+    return ", ".join(
+        f"({', '.join([*first, *(f'?{row * width + place}' for place in places)])})" for row in range(rows)
+    )
+
+
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
@@ -193,7 +204,8 @@ def _split(columns: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], list[s
     same = {
         name: columns[name][0]
         for name in others
-        if columns[name].count(columns[name][0]) == len(columns[name])
+        if columns[name][-1] == columns[name][0]
+        and columns[name].count(columns[name][0]) == len(columns[name])
     }
     return same, [first, *(name for name in others if name not in same)]
 

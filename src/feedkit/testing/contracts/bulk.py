@@ -88,10 +88,9 @@ class BulkStoreContract(TruthSuite):
         followers = Count.FOLLOWERS.value
         write(truth, truth.counts.add, {(1, followers): 5})
         write(truth, truth.bulk.add_counts, followers, column([1, 2, 3]), column([2, 2**40, -1]))
-        write(truth, truth.bulk.first_counts, followers, column([5, 6]), column([9, 0]))
+        write(truth, truth.bulk.add_counts, followers, column([5, 6]), column([9, 0]))
         write(truth, truth.bulk.add_counts, followers, column([5]), column([-2]))
-        for grow in (truth.bulk.add_counts, truth.bulk.first_counts):
-            write(truth, grow, followers, column([]), column([]))
+        write(truth, truth.bulk.add_counts, followers, column([]), column([]))
         stored = read(truth, truth.counts.get_many, [1, 2, 3, 5, 6])
         assert [stored[n][followers] for n in (1, 2, 3, 5, 6)] == [7, 2**40, -1, 7, 0]
         assert sorted(read(truth, truth.bulk.counted_above, Count.FOLLOWERS, idset([1, 2, 3, 4]), 6)) == [
@@ -110,7 +109,7 @@ class BulkStoreContract(TruthSuite):
             times=[NOW_MS, NOW_MS + 1],
             refs=["doc:1", "doc:2"],
             texts=["ünï", ""],
-            reply_to=[None, 10],
+            reply_to={1: 10},
             further={1: {"media": (picture,), "audience": Audience.FOLLOWERS, "extra": '{"a":1}'}},
         )
 

@@ -28,17 +28,15 @@ class PostChunk:
     times: Sequence[int]
     refs: Sequence[str]
     texts: Sequence[str]
-    parents: Sequence[str | None]
-    """The ref of what each answers."""
+    parents: Mapping[int, str]
+    """By the place of a row, the ref of what it answers."""
     parent_ids: Mapping[int, int]
     """By the place of a row, the id of the post that it answers, where a row names that."""
     further: Mapping[int, Further]
     """By the place of a row, what its post has beside what all have."""
 
-    def only(self, places: Sequence[int]) -> "PostChunk":
-        """The rows at these places, which ascend."""
-        if len(places) == len(self.numbers):
-            return self
+    def at(self, places: Sequence[int]) -> "PostChunk":
+        """The rows at these places, in this order."""
         return PostChunk(
             _at(places, self.numbers),
             self.named,
@@ -46,7 +44,7 @@ class PostChunk:
             _at(places, self.times),
             _at(places, self.refs),
             _at(places, self.texts),
-            _at(places, self.parents),
+            _of(places, self.parents),
             _of(places, self.parent_ids),
             _of(places, self.further),
         )
@@ -54,24 +52,25 @@ class PostChunk:
 
 def chunk_of(rows: PostRows, named: Named, authors: Ids, entities: Sequence[tuple[Entity, ...]]) -> PostChunk:
     """Rows in the order of their times; of those at the same one, in the order given."""
-    order = np.argsort(np.array(rows.times, dtype=np.int64), kind="stable")
-    numbers = order.tolist()
-    more = _of(numbers, rows.more)
-    named_in_texts = _of(numbers, {nth: those for nth, those in enumerate(entities) if those})
-    return PostChunk(
-        numbers,
+    named_in_texts = {nth: those for nth, those in enumerate(entities) if those}
+    chunk = PostChunk(
+        range(len(rows.times)),
         named,
-        authors[order],
-        _at(numbers, rows.times),
-        _at(numbers, rows.refs),
-        _at(numbers, rows.texts),
-        _at(numbers, rows.parents),
-        {place: given["reply_to"] for place, given in more.items() if given.get("reply_to")},
+        authors,
+        rows.times,
+        rows.refs,
+        rows.texts,
+        rows.parents,
+        {nth: given["reply_to"] for nth, given in rows.more.items() if given.get("reply_to")},
         {
-            place: _further(more.get(place, {}), named_in_texts.get(place, ()))
-            for place in sorted(more.keys() | named_in_texts.keys())
+            nth: _further(rows.more.get(nth, {}), named_in_texts.get(nth, ()))
+            for nth in sorted(rows.more.keys() | named_in_texts.keys())
         },
     )
+    times = np.array(rows.times, dtype=np.int64)
+    if np.all(times[1:] >= times[:-1]):
+        return chunk
+    return chunk.at(np.argsort(times, kind="stable").tolist())
 
 
 def _at(places: Sequence[int], column: Sequence[T]) -> list[T]:
@@ -84,5 +83,7 @@ def _of(places: Sequence[int], some: Mapping[int, T]) -> dict[int, T]:
 
 
 def _further(more: Mapping[str, Any], entities: tuple[Entity, ...]) -> Further:
-    fields = {_STORED_AS.get(name, name): value for name, value in more.items() if name != "reply_to"}
-    return Further(**{**fields, "entities": entities})  # type: ignore[typeddict-item]
+    fields = {**more, "entities": entities or None}
+    stored = {_STORED_AS.get(name, name): value for name, value in fields.items() if value is not None}
+    stored.pop("reply_to", None)
+    return Further(**stored)  # type: ignore[no-any-return, typeddict-item]

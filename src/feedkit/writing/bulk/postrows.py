@@ -30,8 +30,8 @@ class PostRows:
     times: Sequence[int]
     """Unix milliseconds."""
     texts: Sequence[str]
-    parents: Sequence[str | None]
-    """The `reply_to_ref` of each."""
+    parents: Mapping[int, str]
+    """By the place of a row, its `reply_to_ref`."""
     more: Mapping[int, Mapping[str, Any]]
     """By the place of a row, further fields of its post, as `Drafting.changes` gives them."""
 
@@ -51,19 +51,21 @@ class PostRowChecks:
                     raise unlike(row, "a dict with author, ref and at")
         _check_names(set().union(*rows))
         limit = self._settings.ref_max_chars
-        refs, parents = ([row.get(name) for row in rows] for name in ("ref", "reply_to_ref"))
+        refs = [row.get("ref") for row in rows]
         if None in refs:
             raise InvalidArgument(_NO_REF, argument="ref")
-        checked_texts(
-            "reply_to_ref", [one for one in parents if one is not None], limit, "ref_max_chars", at_least=1
-        )
-        texts = ["" if text is None else text for text in (row.get("text") for row in rows)]
+        named = ((nth, row.get("reply_to_ref")) for nth, row in enumerate(rows))
+        parents = {nth: ref for nth, ref in named if ref is not None}
+        parent_refs = checked_texts("reply_to_ref", [*parents.values()], limit, "ref_max_chars", at_least=1)
+        texts = [row.get("text", "") for row in rows]
+        if None in texts:
+            texts = ["" if text is None else text for text in texts]
         return PostRows(
             self._people.stored_many([row.get("author") for row in rows], "author"),
             checked_texts("ref", refs, limit, "ref_max_chars", at_least=1),
             self._times([row.get("at") for row in rows]),
             checked_texts("text", texts, self._settings.text_max_chars, "text_max_chars"),
-            parents,
+            dict(zip(parents, parent_refs, strict=True)),
             {nth: self._more(row) for nth, row in enumerate(rows) if not _OF_ALL.issuperset(row)},
         )
 

@@ -7,9 +7,9 @@ import numpy as np
 
 from feedkit.clock import Clock
 from feedkit.errors import Conflict, FeedkitError, InvalidArgument
-from feedkit.idset import Ids, contains, idset
-from feedkit.log.counters import Counters, Deltas
-from feedkit.model import OF_PRIVATE, Audience, Count, Event, EventKind, ImportReport
+from feedkit.idset import Ids, idset
+from feedkit.log.counters import of_new_posts
+from feedkit.model import Event, EventKind, ImportReport
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.bulk import NewPosts
 from feedkit.writing.bulk.chunks import Progress, Settled, in_chunks, row_error
@@ -64,7 +64,7 @@ class PostImport:
             elif authors[ref] != author_id:
                 error = Conflict("ref is taken by a post of another author", argument="ref")
                 raise row_error(first + chunk.numbers[place], error)
-        return chunk.only(sorted(fresh))
+        return chunk if len(fresh) == len(chunk.refs) else chunk.at(sorted(fresh))
 
     def _store(self, tx: Tx, chunk: PostChunk, ids: Ids, first: int) -> Settled:
         positions = self._truth.lives.free_positions(tx, chunk.times)
@@ -77,23 +77,19 @@ class PostImport:
         self._count(tx, posts)
         return Settled(len(positions))
 
-    def _parents(
-        self, tx: Tx, chunk: PostChunk, positions: Sequence[int], first: int
-    ) -> Sequence[int | None]:
-        """The id of the post that each of these rows answers."""
-        by_id = chunk.parent_ids
+    def _parents(self, tx: Tx, chunk: PostChunk, positions: Sequence[int], first: int) -> Mapping[int, int]:
+        """By the place of a row, the id of the post that it answers."""
+        by_id, by_ref = chunk.parent_ids, chunk.parents
         existing = set(self._truth.bulk.existing_posts(tx, sorted({*by_id.values()}))) if by_id else set()
-        answers = [place for place, ref in enumerate(chunk.parents) if ref is not None or place in by_id]
-        new = dict(zip(chunk.refs, positions, strict=True)) if answers else {}
-        named = dict.fromkeys(chunk.parents[place] for place in answers)
-        refs = [ref for ref in named if ref is not None and ref not in new]
-        stored = self._truth.bulk.by_refs(tx, refs) if refs else {}
-        by_ref = new | {ref: post_id for ref, (post_id, _) in stored.items()}
-        parents: list[int | None] = [None] * len(positions)
-        for place in answers:
-            ref = chunk.parents[place]
+        new = dict(zip(chunk.refs, positions, strict=True)) if by_ref else {}
+        others = [ref for ref in dict.fromkeys(by_ref.values()) if ref not in new]
+        stored = self._truth.bulk.by_refs(tx, others) if others else {}
+        known = new | {ref: post_id for ref, (post_id, _) in stored.items()}
+        parents: dict[int, int] = {}
+        for place in sorted(by_id.keys() | by_ref.keys()):
+            ref = by_ref.get(place)
             try:
-                parent = parents[place] = _parent(by_id.get(place), ref, by_ref, existing)
+                parent = parents[place] = _parent(by_id.get(place), ref, known, existing)
                 if ref in new and parent >= positions[place]:
                     message = "reply_to_ref names a younger post; only what is there can be answered"
                     raise InvalidArgument(message, argument="reply_to_ref")
@@ -104,31 +100,11 @@ class PostImport:
     def _count(self, tx: Tx, posts: NewPosts) -> None:
         """What the counters would have made of these posts."""
         self._truth.events.claim(tx, wait=True)  # or whoever applies the log would wait for our rows
-        audiences = {
-            nth: further["audience"] for nth, further in posts.further.items() if "audience" in further
-        }
-        parents = {nth: parent for nth, parent in enumerate(posts.reply_to) if parent is not None}
-        authors = self._truth.users.get_many(tx, sorted({posts.author_ids[nth] for nth in parents}))
-        private = {author.id for author in authors if author.private}
-        answers = [
-            _published(posts, nth, audiences.get(nth, Audience.PUBLIC), parent, private)
-            for nth, parent in parents.items()
-        ]
-        # One that answers nothing counts for its author alone, whatever else is among the posts.
-        counted = np.array([parent is None for parent in posts.reply_to])
-        counted[[nth for nth, audience in audiences.items() if audience is not Audience.PUBLIC]] = False
-        public = np.array(posts.author_ids, dtype=np.int64)[counted]
-        deltas = {str(Count.POSTS): [(public, np.ones_like(public))]}
-        for kind, those in _by_kind(Counters(self._truth).deltas(tx, answers)).items():
-            deltas.setdefault(kind, []).append(those)
-        new = idset(posts.positions)
-        for kind in sorted(deltas):
-            ids, values = map(np.concatenate, zip(*deltas[kind], strict=True))
+        bulk = self._truth.bulk
+        private = bulk.private_among(tx, idset(posts.author_ids[nth] for nth in posts.reply_to))
+        for kind, ids, deltas in of_new_posts(posts, private):
             of_each, places = np.unique(ids, return_inverse=True)
-            sums = np.bincount(places, weights=values).astype(np.int64)
-            is_new = contains(new, of_each) & (kind != Count.POSTS)  # that is of people, whose ids may be any
-            self._truth.bulk.first_counts(tx, kind, of_each[is_new], sums[is_new])
-            self._truth.bulk.add_counts(tx, kind, of_each[~is_new], sums[~is_new])
+            bulk.add_counts(tx, kind, of_each, np.bincount(places, weights=deltas).astype(np.int64))
 
 
 def _parent(by_id: int | None, ref: str | None, by_ref: Mapping[str, int], existing: set[int]) -> int:
@@ -144,31 +120,9 @@ def _parent(by_id: int | None, ref: str | None, by_ref: Mapping[str, int], exist
     return by_ref[ref] if ref is not None else int(by_id or 0)
 
 
-def _by_kind(deltas: Deltas) -> dict[str, tuple[Ids, Ids]]:
-    """For each kind of counter, whose changes and by how much."""
-    rows: dict[str, list[tuple[int, int]]] = {}
-    for (one, kind), delta in deltas.items():
-        rows.setdefault(str(kind), []).append((one, delta))
-    return {kind: tuple(np.array(those, dtype=np.int64).T) for kind, those in rows.items()}
-
-
 def _tags(posts: NewPosts) -> list[tuple[str, int, int]]:
     return [
         (tag, posts.positions[nth], posts.positions[nth])
         for nth, further in posts.further.items()
         for tag in tags_of(further.get("entities", ()))
     ]
-
-
-def _published(posts: NewPosts, nth: int, audience: Audience, parent: int, private: set[int]) -> Event:
-    """What the log would say of an answer; `private` are those authors who are."""
-    author_id = posts.author_ids[nth]
-    return Event(
-        EventKind.POST_PUBLISHED,
-        author_id,
-        posts.positions[nth],
-        posts.times[nth],
-        posts.positions[nth],
-        audience=audience,
-        about=(("reply", parent), *(((OF_PRIVATE, author_id),) if author_id in private else ())),
-    )
