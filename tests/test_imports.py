@@ -28,6 +28,7 @@ from feedkit.model import ImportReport
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 THEN = datetime(2020, 1, 1, tzinfo=UTC)
+BEFORE_1970 = datetime(1969, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
 KEYS: dict[type, Callable[[str], Any]] = {
     str: str,
     int: lambda name: int.from_bytes(name.encode()),
@@ -209,6 +210,7 @@ def test_users_who_are_there_are_given_what_the_rows_say(feed: Feed[str]) -> Non
         ({"key": "b", "name": "x"}, InvalidArgument, r"rows\[1\].*name is no field"),
         ({"key": "b", "time_zone": "Mars"}, InvalidArgument, r"rows\[1\].*time_zone"),
         ({"key": "b", "created_at": NOW + timedelta(days=1)}, InvalidArgument, r"rows\[1\].*lie ahead"),
+        ({"key": "b", "created_at": BEFORE_1970}, InvalidArgument, r"rows\[1\].*year 1970.*pass None"),
     ],
 )
 def test_a_bad_user_is_named_and_nothing_of_its_chunk_is_written(
@@ -252,6 +254,24 @@ def test_blocks_win_over_imported_follows_and_nobody_follows_themselves(feed: Fe
 
     assert (report.added, report.refused, report.unchanged) == (1, 3, 1)
     assert counts(feed, "ada")[:2] == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("bob", r"rows\[1\].*a row must be \(follower, followee\)"),
+        (("bob",), r"rows\[1\].*a row must be \(follower, followee\)"),
+        (("bob", "ada", THEN, 1), r"rows\[1\].*a row must be \(follower, followee\)"),
+        (("bob", "ada", NOW + timedelta(seconds=1)), r"rows\[1\].*lie ahead"),
+        (("bob", "ada", BEFORE_1970), r"rows\[1\].*year 1970.*pass None"),
+    ],
+)
+def test_a_bad_follow_is_named_and_nothing_of_its_chunk_is_written(
+    feed: Feed[str], row: Any, says: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=says):
+        feed.imports.follows([("eve", "ada", THEN), row])
+    assert counts(feed, "ada")[0] == 0
 
 
 def test_a_follow_past_the_bound_is_refused_with_its_chunk(backend_url: str) -> None:
@@ -315,6 +335,23 @@ def test_many_posts_of_one_moment_each_have_a_place_also_past_what_a_millisecond
         page = feed.profile("ada", "ada", cursor=page.next_cursor, limit=100)
     assert len(seen) == len(set(seen)) == 4510
     assert seen[-4000:] == [f"a{nth}" for nth in reversed(range(4000))]
+
+
+def test_posts_that_are_there_may_come_among_new_ones_and_say_what_no_longer_fits(feed: Feed[str]) -> None:
+    feed.imports.posts([post("ada", "question"), post("bob", "answer", days=2, reply_to_ref="question")])
+
+    moved = [
+        post("bob", "answer", days=2, reply_to_ref="question"),
+        post("ada", "question", days=3),
+        post("ada", "new", days=4),
+        post("bob", "another", days=5, reply_to_ref="question"),
+    ]
+    reports = [feed.imports.posts(moved, chunk=size) for size in (2, 1)]
+
+    assert [(report.added, report.unchanged) for report in reports] == [(2, 2), (0, 4)]
+    assert texts(feed.profile("ada", "ada")) == ["new", "question"]
+    (question,) = (item.post for item in feed.profile("ada", "ada") if item.post.text == "question")
+    assert texts(feed.thread("ada", question.id)) == ["answer", "another"]
 
 
 def test_posts_bring_what_they_answer_media_audiences_and_counters(feed: Feed[str]) -> None:

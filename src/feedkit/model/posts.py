@@ -29,7 +29,16 @@ class Media:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""
-        return {**attrs.asdict(self, recurse=False), "status": str(self.status)}
+        return {
+            "url": self.url,
+            "media_type": self.media_type,
+            "width": self.width,
+            "height": self.height,
+            "alt_text": self.alt_text,
+            "content_hash": self.content_hash,
+            "size_bytes": self.size_bytes,
+            "status": str(self.status),
+        }
 
 
 @attrs.frozen(slots=True)

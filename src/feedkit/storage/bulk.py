@@ -155,7 +155,7 @@ class BulkStore(Protocol):
         """Which of these posts are there, deleted ones included, and no reposts."""
 
     def insert_posts(self, tx: Tx, posts: NewPosts) -> None:
-        """Store posts and their media."""
+        """Store posts and their media. Raises Conflict where a ref is taken, after which nothing else can be done."""
 
     def insert_tags(self, tx: Tx, rows: Sequence[tuple[str, int, int]]) -> None:
         """Put posts under tags: (tag in its canonical form, position, post id)."""

@@ -75,7 +75,7 @@ class Directory(Generic[Key]):
     def stored_many(self, keys: Sequence[Any], argument: str) -> list[bytes] | list[int]:
         """As `stored`, for each of many at once; which of them an error is about it does not tell."""
         if self._type is UUID and {*map(type, keys)} <= {UUID}:
-            return [key.bytes for key in keys]
+            return [key.int.to_bytes(16) for key in keys]  # as `bytes` does, which takes twice as long
         return cast(list[bytes], [self.stored(key, argument) for key in keys])
 
     def host_key(self, stored: bytes | int) -> Key:

@@ -16,7 +16,7 @@ from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.graph import GATE
 from feedkit.storage.sql.lives import SCHEDULE
 from feedkit.storage.sql.loading import loader_of
-from feedkit.storage.sql.posts import entities_to_json, media_rows
+from feedkit.storage.sql.posts import entities_to_json, media_rows, ref_conflict
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.tables import Tables
 
@@ -100,25 +100,38 @@ class SqlBulk:
 
     def _prepare_links(self, links: sa.Table) -> None:
         staged, prepare = self._loader.staged, self._dialect.prepare
-        there, back = links.alias("there"), links.alias("back")
-        joined: sa.FromClause = staged
-        for one, kind in ((there, Assoc.FOLLOWS), (back, Assoc.FOLLOWED_BY)):
-            same = (one.c.id1 == staged.c.a) & (one.c.kind == kind.value) & (one.c.id2 == staged.c.b)
-            joined = joined.outerjoin(one, same)
-        either = there.c.id1.is_not(None) | back.c.id1.is_not(None)
-        standing = sa.select(staged.c.n, there.c.id1.is_not(None), sa.func.coalesce(back.c.time, -1))
-        self._standing = prepare(standing.select_from(joined).where(either))
-        of_some = self._dialect.is_in(links.c.id1, "ids") & (links.c.kind == sa.bindparam("of_kind"))
+        of_kind = links.c.kind == sa.bindparam("of_kind")
+        same = (links.c.id1 == staged.c.a) & of_kind & (links.c.id2 == staged.c.b)
+        self._since = prepare(sa.select(staged.c.n, links.c.time).select_from(staged.join(links, same)))
+        asked = self._dialect.id_rows("ids")
+        any_of_theirs = sa.exists().where((links.c.id1 == asked.c.value) & of_kind)
+        self._with_any = prepare(sa.select(asked.c.value).where(any_of_theirs))
+        of_some = self._dialect.is_in(links.c.id1, "ids") & of_kind
         self._of_kind = prepare(sa.select(links.c.id1, links.c.id2).where(of_some))
         ends = (links.c.id1 == sa.bindparam("from_id")) & (links.c.id2 == sa.bindparam("to_id"))
-        self._delete = prepare(links.delete().where(ends & (links.c.kind == sa.bindparam("of_kind"))))
+        self._delete = prepare(links.delete().where(ends & of_kind))
 
     def standing(self, tx: Tx, links: Links) -> tuple[NDArray[np.bool_], Ids]:
-        pairs = self._loader.stage(tx, links.id1, links.id2)
-        found = np.array(self._standing.rows(tx, pairs), dtype=np.int64).reshape(-1, 3)
+        people = np.unique(np.concatenate((links.id1, links.id2)))
+        asked = {"ids": self._dialect.bind_ids(people), "of_kind": Assoc.FOLLOWS.value}
+        follow_any = idset(
+            self._with_any.column(tx, asked)
+        )  # others need no look at each pair: in an import, most
         there, back = np.zeros(len(links), dtype=np.bool_), np.full(len(links), -1, dtype=np.int64)
-        there[found[:, 0] - 1], back[found[:, 0] - 1] = found[:, 1], found[:, 2]
+        there[self._looked_up(tx, links, Assoc.FOLLOWS, contains(follow_any, links.id1))[0]] = True
+        places, since = self._looked_up(tx, links, Assoc.FOLLOWED_BY, contains(follow_any, links.id2))
+        back[places] = since
         return there, back
+
+    def _looked_up(self, tx: Tx, links: Links, kind: Assoc, which: NDArray[np.bool_]) -> tuple[Ids, Ids]:
+        """At which places, of `which` only, an association of this kind stands, and since when."""
+        places, some = np.flatnonzero(which), links[which]
+        if not len(some):
+            return places, places
+        pairs = self._loader.stage(tx, some.id1, some.id2)
+        rows = self._since.rows(tx, {**pairs, "of_kind": kind.value})
+        nth, since = np.array(rows, dtype=np.int64).reshape(-1, 2).T
+        return places[nth - 1], since
 
     def from_each(self, tx: Tx, ids: Ids, kind: Assoc) -> tuple[Ids, Ids]:
         found = self._of_kind.rows(tx, {"ids": self._dialect.bind_ids(ids), "of_kind": kind.value})
@@ -159,7 +172,10 @@ class SqlBulk:
         return self._there.column(tx, {"ids": self._dialect.bind_ids(post_ids)})
 
     def insert_posts(self, tx: Tx, posts: NewPosts) -> None:
-        self._loader.load(tx, self._tables.posts.name, _post_columns(posts))
+        try:
+            self._loader.load(tx, self._tables.posts.name, _post_columns(posts))
+        except sa.exc.IntegrityError as error:
+            raise ref_conflict() from error
         rows = [
             row
             for nth, further in posts.further.items()

@@ -40,20 +40,26 @@ class Chunk(Generic[C]):
 
 
 class Past:
-    """Tells the instants of rows, which are over."""
+    """Tells the instants of rows, which are over, and not so long that nothing of ours can have been."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._now_ms = clock.now_ms()
 
     def ms(self, name: str, at: object) -> int:
-        """Unix milliseconds of an aware datetime, now for None. Raises InvalidArgument where it lies ahead."""
+        """Unix milliseconds of an aware datetime, now for None.
+
+        Raises InvalidArgument where it lies ahead, or before 1970.
+        """
         return self.ms_of_many(name, (at,))[0]
 
     def ms_of_many(self, name: str, ats: Sequence[object]) -> list[int]:
         """As `ms`, for each of many at once."""
         given = checked_moments(name, [at for at in ats if at is not None])
         self.check(name, max(given, default=0))
+        if min(given, default=0) < 0:
+            message = f"{name} must not lie before the year 1970; for an instant that is not known, pass None"
+            raise InvalidArgument(message, argument=name)
         if len(given) == len(ats):
             return given
         those = iter(given)

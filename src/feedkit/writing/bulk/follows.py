@@ -1,7 +1,7 @@
 """Importing follows."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 import numpy as np
@@ -41,10 +41,13 @@ class FollowImport:
         return in_chunks(rows, *steps, size=size, start=start, progress=progress, ahead=ahead)
 
     def _check(self, rows: Sequence[Any]) -> _Follows:
-        for row in rows:
-            if not isinstance(row, (tuple, list)) or len(row) not in (2, 3):
-                raise unlike(row, "(follower, followee) or (follower, followee, at)")
-        if {*map(len, rows)} != {3}:
+        for kind in {*map(type, rows)}:
+            if not issubclass(kind, (tuple, list)):
+                _refuse(next(row for row in rows if type(row) is kind))
+        lengths = {*map(len, rows)}
+        if lengths != {3}:
+            if not lengths <= {2, 3}:
+                _refuse(next(row for row in rows if len(row) not in (2, 3)))
             rows = [(*row, None)[:3] for row in rows]
         followers, followees, ats = zip(*rows, strict=True)
         stored = self._people.stored_many
@@ -68,3 +71,7 @@ class FollowImport:
             return Settled(len(done.added), len(done.refused))
 
         return self._truth.write(work)
+
+
+def _refuse(row: object) -> NoReturn:
+    raise unlike(row, "(follower, followee) or (follower, followee, at)")

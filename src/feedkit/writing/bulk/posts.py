@@ -27,6 +27,7 @@ class PostImport:
     ) -> None:
         self._truth, self._people, self._clock = truth, people, clock
         self._check, self._entities = checks, entities
+        self._all_new = True
 
     def run(self, rows: Iterable[Any], *, size: int, start: int, progress: Progress | None) -> ImportReport:
         """Import dicts with `author`, `ref`, `at` and whatever `publish` takes for content."""
@@ -39,20 +40,23 @@ class PostImport:
         return chunk_of(rows, named, authors, self._entities.of_many(rows.texts))
 
     def _write(self, chunk: PostChunk, first: int) -> Settled:
-        def work(tx: Tx) -> Settled:
-            self._truth.bulk.hold_positions(tx)
-            ids = self._people.ids(tx, chunk.named)
-            fresh = self._fresh(tx, chunk, ids, first)
-            return self._store(tx, fresh, ids, first) if fresh.numbers else Settled(0)
+        """Refs are looked up from the first chunk on that brings what is there, which most imports never do."""
+        if self._all_new and len({*chunk.refs}) == len(chunk.refs):
+            try:
+                return self._truth.write(lambda tx: self._add(tx, chunk, first, look_up=False))
+            except (Conflict, InvalidArgument):  # of a row that may be there, and then is not at fault
+                self._all_new = False
+        return self._truth.write(lambda tx: self._add(tx, chunk, first, look_up=True))
 
-        return self._truth.write(work)
+    def _add(self, tx: Tx, chunk: PostChunk, first: int, *, look_up: bool) -> Settled:
+        self._truth.bulk.hold_positions(tx)
+        ids = self._people.ids(tx, chunk.named)
+        fresh = self._fresh(tx, chunk, ids, first) if look_up else chunk
+        return self._store(tx, fresh, ids, first) if fresh.numbers else Settled(0)
 
     def _fresh(self, tx: Tx, chunk: PostChunk, ids: Ids, first: int) -> PostChunk:
         """Those rows whose posts are not there. Raises Conflict."""
-        refs = dict.fromkeys(chunk.refs)
-        there = self._truth.bulk.by_refs(tx, [*refs])
-        if not there and len(refs) == len(chunk.refs):
-            return chunk
+        there = self._truth.bulk.by_refs(tx, [*dict.fromkeys(chunk.refs)])
         author_ids = ids[chunk.authors].tolist()
         authors = {ref: author_id for ref, (_, author_id) in there.items()}
         fresh = []
