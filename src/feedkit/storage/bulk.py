@@ -128,8 +128,8 @@ class BulkStore(Protocol):
         Needs a transaction that writes.
         """
 
-    def from_each(self, tx: Tx, ids: Ids, kind: Assoc) -> tuple[Ids, Ids]:
-        """id1 and id2 of every association of this kind that begins at one of `ids`, in any order."""
+    def from_each(self, tx: Tx, ids: Ids, *kinds: Assoc) -> tuple[Ids, Ids]:
+        """id1 and id2 of every association of these kinds that begins at one of `ids`, in any order."""
 
     def insert_links(self, tx: Tx, kind: Assoc, links: Links) -> None:
         """Write rows, and not their inverses. None of them may be there."""

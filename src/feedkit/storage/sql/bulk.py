@@ -106,8 +106,9 @@ class SqlBulk:
         asked = self._dialect.id_rows("ids")
         any_of_theirs = sa.exists().where((links.c.id1 == asked.c.value) & of_kind)
         self._with_any = prepare(sa.select(asked.c.value).where(any_of_theirs))
-        of_some = self._dialect.is_in(links.c.id1, "ids") & of_kind
-        self._of_kind = prepare(sa.select(links.c.id1, links.c.id2).where(of_some))
+        of_kinds = self._dialect.is_in_texts(links.c.kind, "of_kinds")
+        of_some = self._dialect.is_in(links.c.id1, "ids") & of_kinds
+        self._of_kinds = prepare(sa.select(links.c.id1, links.c.id2).where(of_some))
         ends = (links.c.id1 == sa.bindparam("from_id")) & (links.c.id2 == sa.bindparam("to_id"))
         self._delete = prepare(links.delete().where(ends & of_kind))
 
@@ -133,13 +134,16 @@ class SqlBulk:
         nth, since = np.array(rows, dtype=np.int64).reshape(-1, 2).T
         return places[nth - 1], since
 
-    def from_each(self, tx: Tx, ids: Ids, kind: Assoc) -> tuple[Ids, Ids]:
-        found = self._of_kind.rows(tx, {"ids": self._dialect.bind_ids(ids), "of_kind": kind.value})
+    def from_each(self, tx: Tx, ids: Ids, *kinds: Assoc) -> tuple[Ids, Ids]:
+        of_kinds = self._dialect.bind_texts([kind.value for kind in kinds])
+        found = self._of_kinds.rows(tx, {"ids": self._dialect.bind_ids(ids), "of_kinds": of_kinds})
         pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
         return pairs[:, 0], pairs[:, 1]
 
     def insert_links(self, tx: Tx, kind: Assoc, links: Links) -> None:
-        self._loader.load_links(tx, self._tables.associations.name, kind.value, links.sorted())
+        links = links.sorted()
+        columns = {"id1": links.id1, "id2": links.id2, "time": links.time}
+        self._loader.load_of_kind(tx, self._tables.associations.name, kind.value, columns)
 
     def delete_links(self, tx: Tx, kind: Assoc, pairs: Sequence[tuple[int, int]]) -> None:
         rows = [{"from_id": id1, "of_kind": kind.value, "to_id": id2} for id1, id2 in sorted(pairs)]
@@ -148,14 +152,18 @@ class SqlBulk:
 
     def add_counts(self, tx: Tx, kind: str, ids: Ids, deltas: Ids) -> None:
         there = self._counted.column(tx, {"ids": self._dialect.bind_ids(ids), "of_kind": str(kind)})
-        stands = contains(idset(there), ids)
-        table = self._tables.counts.name
-        new, old = (_counters(str(kind), ids[which], deltas[which]) for which in (~stands, stands))
+        stands, table = contains(idset(there), ids), self._tables.counts.name
         if not stands.all():  # nobody else counts: what is not there by now will not be
-            self._loader.load(tx, table, {name: values for name, (_, values) in new.items()})
+            new = {"object_id": ids[~stands], "value": deltas[~stands]}
+            self._loader.load_of_kind(tx, table, str(kind), new)
         if stands.any():
+            columns: dict[str, tuple[str, Sequence[Any]]] = {
+                "object_id": ("bigint", ids[stands].tolist()),
+                "kind": ("text", [str(kind)] * int(stands.sum())),
+                "value": ("bigint", deltas[stands].tolist()),
+            }
             added = f"ON CONFLICT (object_id, kind) DO UPDATE SET value = {table}.value + excluded.value"
-            self._loader.insert(tx, table, old, added)
+            self._loader.insert(tx, table, columns, added)
 
     def counted_above(self, tx: Tx, kind: Count, ids: Ids, limit: int) -> list[int]:
         return self._above.column(
@@ -190,14 +198,6 @@ class SqlBulk:
             names = ("tag", "position", "post_id")
             columns = dict(zip(names, zip(*sorted(rows), strict=True), strict=True))
             self._loader.load(tx, self._tables.post_tags.name, columns)
-
-
-def _counters(kind: str, ids: Ids, values: Ids) -> dict[str, tuple[str, Sequence[Any]]]:
-    return {
-        "object_id": ("bigint", ids.tolist()),
-        "kind": ("text", [kind] * len(ids)),
-        "value": ("bigint", values.tolist()),
-    }
 
 
 def _post_columns(posts: NewPosts) -> dict[str, Sequence[Any]]:

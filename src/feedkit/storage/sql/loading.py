@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from feedkit.idset import Ids
-from feedkit.storage.bulk import Links
 from feedkit.storage.sql import arrays
 from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.prepared import Tx, translated
@@ -61,8 +60,8 @@ class Loader(ABC):
         """Insert rows, none of which may be there."""
 
     @abstractmethod
-    def load_links(self, tx: Tx, table: str, kind: str, links: Links) -> None:
-        """Insert associations of one kind, none of which may be there."""
+    def load_of_kind(self, tx: Tx, table: str, kind: str, columns: Mapping[str, Ids]) -> None:
+        """Insert rows of nothing but numbers and one `kind`, none of which may be there."""
 
     def _do(self, tx: Tx, sql: str, work: Callable[[Any], Any]) -> Any:
         """Let a cursor do something, with errors as statements of SQLAlchemy's raise them."""
@@ -101,9 +100,10 @@ class SqliteLoader(Loader):
     def load(self, tx: Tx, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
         self._insert(tx, table, columns)
 
-    def load_links(self, tx: Tx, table: str, kind: str, links: Links) -> None:
-        ends, time = (links.id1.tolist(), links.id2.tolist()), links.time.tolist()
-        self._insert(tx, table, {"id1": ends[0], "kind": [kind] * len(links), "id2": ends[1], "time": time})
+    def load_of_kind(self, tx: Tx, table: str, kind: str, columns: Mapping[str, Ids]) -> None:
+        numbers = {name: values.tolist() for name, values in columns.items()}
+        kinds = [kind] * len(next(iter(numbers.values())))
+        self._insert(tx, table, {**numbers, "kind": kinds})
 
     def _insert(self, tx: Tx, table: str, columns: Mapping[str, Sequence[Any]], otherwise: str = "") -> int:
         if not len(next(iter(columns.values()))):
@@ -161,10 +161,11 @@ class PostgresLoader(Loader):
         parts = _parts([columns[name] for name in varied], end)
         self._copy(tx, f"COPY {table} ({_listed([*varied, *same])}) FROM STDIN", parts)
 
-    def load_links(self, tx: Tx, table: str, kind: str, links: Links) -> None:
-        kinds = np.full(len(links), kind.encode())
-        rows = _binary((links.id1, kinds, links.id2, links.time))
-        self._copy(tx, f'COPY {table} (id1, kind, id2, "time") FROM STDIN (FORMAT binary)', (rows,))
+    def load_of_kind(self, tx: Tx, table: str, kind: str, columns: Mapping[str, Ids]) -> None:
+        numbers = tuple(columns.values())
+        rows = _binary((*numbers, np.full(len(numbers[0]), kind.encode())))
+        into = f"COPY {table} ({_listed([*columns, 'kind'])})"
+        self._copy(tx, f"{into} FROM STDIN (FORMAT binary)", (rows,))
 
     def _copy(self, tx: Tx, sql: str, parts: Iterable[bytes]) -> None:
         """The server works on a part while the next one is made."""

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
-from itertools import chain, islice, repeat
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -14,8 +14,6 @@ from feedkit.errors import FeedkitError, InvalidArgument
 from feedkit.model import ImportReport
 from feedkit.writing.bulk.pace import no_collector, short_turns
 from feedkit.writing.checks import checked_moments
-
-_LEAD = 10_000  # rows of the first chunk at most, for which the database has to wait
 
 R = TypeVar("R")
 C = TypeVar("C")
@@ -91,8 +89,7 @@ def in_chunks(
     """
     began = time.monotonic()
     report = ImportReport(rows=start)
-    sizes = chain([min(size, _LEAD)] if ahead else [], repeat(size))
-    chunks = _prepared(islice(rows, start, None), check, prepare, sizes, start)
+    chunks = _prepared(islice(rows, start, None), check, prepare, size, start)
     with short_turns() if ahead else nullcontext():
         for chunk, settled in _written(chunks, write, ahead=ahead):
             report = ImportReport(
@@ -161,13 +158,10 @@ def _prepared(
     rows: Iterator[Any],
     check: Callable[[Sequence[Any]], R],
     prepare: Callable[[R], C],
-    sizes: Iterable[int],
+    size: int,
     first: int,
 ) -> Iterator[Chunk[C]]:
-    for size in sizes:
-        chunk = list(islice(rows, size))
-        if not chunk:
-            return
+    while chunk := list(islice(rows, size)):
         yield Chunk(first, len(chunk), prepare(_checked(chunk, check, first)))
         first += len(chunk)
 

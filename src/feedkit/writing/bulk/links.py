@@ -74,9 +74,7 @@ class FollowWriting:
     def _apart(self, tx: Tx, wanted: Links) -> NDArray[np.bool_]:
         """Which pairs are one and the same, or apart since one blocks the other."""
         followers = np.unique(wanted.id1)
-        apart: Pairs = set()
-        for kind in (Assoc.BLOCKS, Assoc.BLOCKED_BY):
-            apart |= pairs_of(self._bulk.from_each(tx, followers, kind))
+        apart = pairs_of(self._bulk.from_each(tx, followers, Assoc.BLOCKS, Assoc.BLOCKED_BY))
         refused: NDArray[np.bool_] = _among(wanted, apart) | (wanted.id1 == wanted.id2)
         return refused
 
