@@ -381,22 +381,45 @@ def test_posts_bring_what_they_answer_media_audiences_and_counters(feed: Feed[st
     assert by_ref["by id"].reply_to == asked.id
 
 
-def test_counters_are_those_of_posts_that_were_published(backend_url: str) -> None:
+@pytest.mark.parametrize("private", [False, True])
+def test_counters_are_those_of_posts_that_were_published(backend_url: str, private: bool) -> None:
     with connected(backend_url) as feed:
+        # given two stories, with answers by people who may be private
         audiences = ("public", "unlisted", "followers", "friends", "only_me")
+        for name in ("answers imported", "answers published"):
+            feed.users.put(name, private=private)
+
+        # when one of them is imported and the other published
         feed.imports.posts(
             [post("imported", audience, audience=audience) for audience in audiences]
-            + [post("imported", f"re {one}", audience=one, reply_to_ref="public") for one in audiences]
+            + [
+                post("answers imported", f"re {one}", audience=one, reply_to_ref="public")
+                for one in audiences
+            ]
         )
         root = feed.publish("published", text="root")
         for audience in audiences[1:]:
             feed.publish("published", audience=audience)
         for audience in audiences:
-            feed.publish("published", audience=audience, reply_to=root.id)
+            feed.publish("answers published", audience=audience, reply_to=root.id)
         feed.drain()
-        mine = [item for item in feed.profile("imported", "imported") if item.post.ref == "public"]
-        assert counts(feed, "imported") == counts(feed, "published")
-        assert mine[0].counts == feed.post(None, root.id).counts
+
+        # then all counters are the same, and so is what is noted of each answer
+        mine = feed.posts.by_ref(None, ["public"])["public"]
+        assert mine.counts == feed.post(None, root.id).counts
+        assert mine.counts.replies == (0 if private else 2)
+        for name in ("", "answers "):
+            assert counts(feed, f"{name}imported") == counts(feed, f"{name}published")
+        noted = [
+            [kinds(feed, item.post.id) for item in feed.profile(name, name, tab="replies")]
+            for name in ("answers imported", "answers published")
+        ]
+        assert noted[0] == noted[1] != []
+
+
+def kinds(feed: Feed[str], post_id: int) -> dict[str, int]:
+    truth = feed.runtime().truth
+    return truth.read(lambda tx: truth.counts.get_many(tx, [post_id])).get(post_id, {})
 
 
 def test_tags_and_mentions_are_found_in_imported_texts(feed: Feed[str]) -> None:
