@@ -73,12 +73,9 @@ def of_new_posts(posts: NewPosts, private: Ids) -> Iterator[tuple[str, Ids, Ids]
     answers = np.fromiter(posts.reply_to, dtype=np.int64)
     answers, parents = answers[seen[answers]], np.fromiter(posts.reply_to.values(), np.int64)[seen[answers]]
     counted = ~contains(private, authors[answers])
-    for kind, whose, deltas in (
-        (COUNTED, ids[answers], counted),
-        (Count.POSTS, authors[public], public[public]),
-        (Count.REPLIES, parents[counted], counted[counted]),
-    ):
-        yield kind, whose, deltas.astype(np.int64)
+    yield COUNTED, ids[answers], counted.astype(np.int64)
+    for kind, whose in ((Count.POSTS, authors[public]), (Count.REPLIES, parents[counted])):
+        yield kind, whose, np.ones_like(whose)
 
 
 def _is_counted(event: Event, before: int) -> int:

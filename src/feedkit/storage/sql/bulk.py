@@ -113,11 +113,10 @@ class SqlBulk:
         self._delete = prepare(links.delete().where(ends & of_kind))
 
     def standing(self, tx: Tx, links: Links) -> tuple[NDArray[np.bool_], Ids]:
+        # Who follows nobody yet, as most do in an import, needs no look at each pair.
         people = np.unique(np.concatenate((links.id1, links.id2)))
         asked = {"ids": self._dialect.bind_ids(people), "of_kind": Assoc.FOLLOWS.value}
-        follow_any = idset(
-            self._with_any.column(tx, asked)
-        )  # others need no look at each pair: in an import, most
+        follow_any = idset(self._with_any.column(tx, asked))
         there, back = np.zeros(len(links), dtype=np.bool_), np.full(len(links), -1, dtype=np.int64)
         there[self._looked_up(tx, links, Assoc.FOLLOWS, contains(follow_any, links.id1))[0]] = True
         places, since = self._looked_up(tx, links, Assoc.FOLLOWED_BY, contains(follow_any, links.id2))

@@ -1,7 +1,7 @@
 """Importing follows."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import attrs
 import numpy as np
@@ -41,14 +41,8 @@ class FollowImport:
         return in_chunks(rows, *steps, size=size, start=start, progress=progress, ahead=ahead)
 
     def _check(self, rows: Sequence[Any]) -> _Follows:
-        for kind in {*map(type, rows)}:
-            if not issubclass(kind, (tuple, list)):
-                _refuse(next(row for row in rows if type(row) is kind))
-        lengths = {*map(len, rows)}
-        if lengths != {3}:
-            if not lengths <= {2, 3}:
-                _refuse(next(row for row in rows if len(row) not in (2, 3)))
-            rows = [(*row, None)[:3] for row in rows]
+        if not ({*map(type, rows)} <= {tuple, list} and {*map(len, rows)} == {3}):
+            rows = [_with_time(row) for row in rows]
         followers, followees, ats = zip(*rows, strict=True)
         stored = self._people.stored_many
         return _Follows(
@@ -73,5 +67,8 @@ class FollowImport:
         return self._truth.write(work)
 
 
-def _refuse(row: object) -> NoReturn:
-    raise unlike(row, "(follower, followee) or (follower, followee, at)")
+def _with_time(row: Any) -> tuple[Any, Any, Any]:
+    if not isinstance(row, (tuple, list)) or len(row) not in (2, 3):
+        raise unlike(row, "(follower, followee) or (follower, followee, at)")
+    follower, followee, at = (*row, None)[:3]
+    return follower, followee, at
