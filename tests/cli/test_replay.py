@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 import feedkit
 from feedkit.cli import stage as staging
 from feedkit.cli.app import app
-from feedkit.cli.recompute import Recompute
+from feedkit.cli.recompute import SAID_OFTEN, Recompute
 
 REPORT = {
     *(
@@ -39,7 +39,10 @@ class WithoutMutes(Recompute):
 class WithoutAudiences(Recompute):
     """Another."""
 
-    HOME = Recompute.HOME.replace("('public', 'followers')", "('public', 'followers', 'only_me')")
+    HOME = Recompute.HOME.replace(
+        "{their}",
+        SAID_OFTEN["{their}"].replace("('public', 'followers')", "('public', 'followers', 'only_me')"),
+    )
 
 
 def run(*arguments: object) -> Result:
