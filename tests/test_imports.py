@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +25,7 @@ from feedkit import (
 )
 from feedkit.ids import BACKDATED_NODE, ms_of, node_of
 from feedkit.model import ImportReport
+from feedkit.storage.sql.bulk import SqlBulk
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
 THEN = datetime(2020, 1, 1, tzinfo=UTC)
@@ -256,6 +257,30 @@ def test_blocks_win_over_imported_follows_and_nobody_follows_themselves(feed: Fe
     assert counts(feed, "ada")[:2] == (1, 0)
 
 
+class Span(timedelta):
+    """Is divided by its own kind only, like pendulum's."""
+
+    def __floordiv__(self, other: Any) -> Any:
+        return other.never()
+
+
+class Moment(datetime):
+    """Differs from others by a span of its own kind."""
+
+    def __sub__(self, other: Any) -> Any:
+        span = super().__sub__(other)
+        return Span(span.days, span.seconds, span.microseconds)
+
+
+def test_instants_may_be_of_a_kind_of_the_hosts_own(feed: Feed[str]) -> None:
+    at = Moment(2020, 1, 1, 12, tzinfo=UTC)
+    feed.imports.follows([("bob", "ada", at)])
+    feed.imports.posts([{**post("ada", "x"), "at": at}])
+    feed.publish("ada", text="story", expires_in=Span(hours=1))
+    assert set(feed.runtime().truth.read(links).values()) == {int(at.timestamp() * 1000)}
+    assert texts(feed.home("bob")) == ["story", "x"]
+
+
 @pytest.mark.parametrize(
     ("row", "says"),
     [
@@ -352,6 +377,36 @@ def test_posts_that_are_there_may_come_among_new_ones_and_say_what_no_longer_fit
     assert texts(feed.profile("ada", "ada")) == ["new", "question"]
     (question,) = (item.post for item in feed.profile("ada", "ada") if item.post.text == "question")
     assert texts(feed.thread("ada", question.id)) == ["answer", "another"]
+
+
+def test_a_post_that_is_published_under_a_ref_of_an_import_meanwhile_is_there(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        post("ada", "x"),
+        post("ada", "y"),
+        post("ada", "y"),
+    ]  # one twice: refs are looked up from the start
+    with connected(postgres_database) as feed, connected(postgres_database) as other:
+        feed.publish("ada", text="so that she is there")
+
+        # when another process publishes one of them after the import has looked
+        asked = SqlBulk.by_refs
+
+        def publishing(self: Any, tx: Any, refs: Sequence[str]) -> Any:
+            there = asked(self, tx, refs)
+            if not other.posts.by_ref(None, ["x"]):
+                other.publish("ada", ref="x", text="published")
+            return there
+
+        monkeypatch.setattr(SqlBulk, "by_refs", publishing)
+        report = feed.imports.posts(rows)
+
+        # then that one stays as it is
+        assert (report.added, report.unchanged) == (1, 2)
+        assert feed.posts.by_ref(None, ["x"])["x"].post.text == "published"
+        feed.drain()
+        assert feed.check().ok
 
 
 def test_posts_bring_what_they_answer_media_audiences_and_counters(feed: Feed[str]) -> None:

@@ -61,9 +61,9 @@ class Counters:
 
 
 def of_new_posts(posts: NewPosts, private: Ids) -> Iterator[tuple[str, Ids, Ids]]:
-    """What the events of these posts would change: by kind of counter, whose, and by how much; some of them often.
+    """What the events of these posts would change: by kind of counter, whose, and by how much.
 
-    `private` are those authors of answers who are.
+    An id may come more than once. `private` are those authors of answers who are.
     """
     public, seen = np.ones((2, len(posts.positions)), dtype=np.bool_)
     for nth, further in posts.further.items():
@@ -72,9 +72,9 @@ def of_new_posts(posts: NewPosts, private: Ids) -> Iterator[tuple[str, Ids, Ids]
     ids, authors = (np.array(column, dtype=np.int64) for column in (posts.positions, posts.author_ids))
     answers = np.fromiter(posts.reply_to, dtype=np.int64)
     answers, parents = answers[seen[answers]], np.fromiter(posts.reply_to.values(), np.int64)[seen[answers]]
-    counted = ~contains(private, authors[answers])
-    yield COUNTED, ids[answers], counted.astype(np.int64)
-    for kind, whose in ((Count.POSTS, authors[public]), (Count.REPLIES, parents[counted])):
+    told = ~contains(private, authors[answers])
+    yield COUNTED, ids[answers], told.astype(np.int64)
+    for kind, whose in ((Count.POSTS, authors[public]), (Count.REPLIES, parents[told])):
         yield kind, whose, np.ones_like(whose)
 
 

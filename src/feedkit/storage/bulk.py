@@ -92,6 +92,10 @@ class NewPosts:
     """By the place of a post, what else it has."""
 
 
+class RefTaken(Exception):
+    """Some post to be stored has a ref that is there, or that somebody else has used meanwhile."""
+
+
 class BulkStore(Protocol):
     """Many rows at once. What is written comes in the order of ids: transactions that overlap meet no deadlock."""
 
@@ -155,7 +159,7 @@ class BulkStore(Protocol):
         """Which of these posts are there, deleted ones included, and no reposts."""
 
     def insert_posts(self, tx: Tx, posts: NewPosts) -> None:
-        """Store posts and their media. Raises Conflict where a ref is taken, after which nothing else can be done."""
+        """Store posts and their media. Raises RefTaken, after which the transaction can do nothing else."""
 
     def insert_tags(self, tx: Tx, rows: Sequence[tuple[str, int, int]]) -> None:
         """Put posts under tags: (tag in its canonical form, position, post id)."""

@@ -12,7 +12,7 @@ from feedkit.ids import MAX_ID
 E = TypeVar("E", bound=StrEnum)
 _YEAR_S = 365 * 86_400
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
+_DAY_MS = 86_400_000
 
 
 def checked_text(
@@ -139,7 +139,7 @@ def checked_moments(name: str, values: Sequence[object]) -> list[int]:
     """As `checked_moment`, for each of many at once."""
     if all(issubclass(kind, datetime) for kind in {*map(type, values)}):
         with suppress(TypeError):  # a naive one
-            return [(value - _UNIX_EPOCH) // _MILLISECOND for value in cast(Sequence[datetime], values)]
+            return [_milliseconds(value - _UNIX_EPOCH) for value in cast(Sequence[datetime], values)]
     message = f"{name} must be an aware datetime, such as datetime(2026, 1, 31, 12, tzinfo=UTC)"
     raise InvalidArgument(message, argument=name)
 
@@ -155,4 +155,9 @@ def checked_duration(name: str, value: object, at_most_s: int, setting: str) -> 
             argument=name,
             limit=at_most_s,
         )
-    return value // _MILLISECOND
+    return _milliseconds(value)
+
+
+def _milliseconds(span: timedelta) -> int:
+    """Of a host's own kind of timedelta, too, which may divide by its own kind only."""
+    return span.days * _DAY_MS + span.seconds * 1000 + span.microseconds // 1000

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from feedkit.idset import Ids, contains, idset
 from feedkit.model import Assoc, Audience, Count, PostStatus, UserStatus
-from feedkit.storage.bulk import Links, NewPosts, NewUser
+from feedkit.storage.bulk import Links, NewPosts, NewUser, RefTaken
 from feedkit.storage.sql.dialects import Dialect
 from feedkit.storage.sql.graph import GATE
 from feedkit.storage.sql.lives import SCHEDULE
 from feedkit.storage.sql.loading import loader_of
-from feedkit.storage.sql.posts import entities_to_json, media_rows, ref_conflict
+from feedkit.storage.sql.posts import entities_to_json, media_rows
 from feedkit.storage.sql.prepared import Tx
 from feedkit.storage.sql.tables import Tables
 
@@ -182,7 +182,7 @@ class SqlBulk:
         try:
             self._loader.load(tx, self._tables.posts.name, _post_columns(posts))
         except sa.exc.IntegrityError as error:
-            raise ref_conflict() from error
+            raise RefTaken from error
         rows = [
             row
             for nth, further in posts.further.items()
@@ -210,8 +210,10 @@ def _post_columns(posts: NewPosts) -> dict[str, Sequence[Any]]:
                 columns["media_count"][nth] = len(further["media"])
             elif name == "entities":
                 seldom[name][nth] = entities_to_json(further["entities"])
+            elif name in columns:
+                columns[name][nth] = value
             else:
-                (columns if name in columns else seldom)[name][nth] = value
+                seldom[name][nth] = value
     for name, values in seldom.items():
         if values:
             columns[name] = [values.get(nth) for nth in range(len(posts.positions))]

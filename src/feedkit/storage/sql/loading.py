@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache
 from itertools import chain, islice
 from typing import Any
 
@@ -72,6 +72,10 @@ class Loader(ABC):
             raise translated(error, self._dialect, tx, sql) from error
         return cursor
 
+    def _execute(self, tx: Tx, sql: str, values: Sequence[Any]) -> int:
+        """How many rows a statement has changed."""
+        return int(self._do(tx, sql, lambda cursor: cursor.execute(sql, values)).rowcount)
+
     def _run(self, tx: Tx, sql: str) -> None:
         self._do(tx, sql, lambda cursor: cursor.execute(sql))
 
@@ -110,19 +114,19 @@ class SqliteLoader(Loader):
             return 0
         same, varied = _split(columns)
         given = {id(columns[name]): columns[name] for name in varied}  # a column given twice is bound once
-        places = [len(same) + 1 + [*given].index(id(columns[name])) for name in varied]
-        shared = tuple(same.values())
-        values, rows = chain.from_iterable(zip(*given.values(), strict=True)), len(columns[varied[0]])
-        most = (_VARIABLES - len(shared)) // len(given)
+        places = [[*given].index(id(columns[name])) + 1 for name in varied]
+        chosen = ", ".join([*("?" for _ in same), *(f"column{place}" for place in places)])
         # FAIL leaves it to us to roll back; otherwise SQLite copies every page that a statement may change.
-        into = f"INSERT OR FAIL INTO {table} ({_listed([*same, *varied])}) VALUES"
-        changed, sqls = 0, {}
-        for start in range(0, rows, most):
-            count = min(most, rows - start)
-            if count not in sqls:
-                sqls[count] = f"{into} {_numbered(len(shared), places, len(given), count)} {otherwise}"
-            block = (*shared, *islice(values, count * len(given)))
-            changed += self._do(tx, sqls[count], partial(_execute, sql=sqls[count], values=block)).rowcount
+        into = f"INSERT OR FAIL INTO {table} ({_listed([*same, *varied])}) SELECT {chosen} FROM"
+        row, at_once = f"({', '.join('?' * len(given))})", (_VARIABLES - len(same)) // len(given)
+
+        @cache
+        def sql(rows: int) -> str:
+            return f"{into} (VALUES {', '.join([row] * rows)}) WHERE true {otherwise}"
+
+        changed, values = 0, chain.from_iterable(zip(*given.values(), strict=True))
+        while block := tuple(islice(values, at_once * len(given))):
+            changed += self._execute(tx, sql(len(block) // len(given)), (*same.values(), *block))
         return changed
 
 
@@ -147,13 +151,13 @@ class PostgresLoader(Loader):
         same, varied = _split({name: values for name, (_, values) in columns.items()})
         kinds = {name: kind for name, (kind, _) in columns.items()}
         scalars = [f"%s::{kinds[name]}" for name in same]
-        arrays = ", ".join(f"%s::{kinds[name]}[]" for name in varied)
+        lists = ", ".join(f"%s::{kinds[name]}[]" for name in varied)
         sql = (
             f"INSERT INTO {table} ({_listed([*same, *varied])}) "  # noqa: S608 - our own names
-            f"SELECT {', '.join([*scalars, 'varied.*'])} FROM unnest({arrays}) AS varied {otherwise}"
+            f"SELECT {', '.join([*scalars, 'varied.*'])} FROM unnest({lists}) AS varied {otherwise}"
         )
         values = [*same.values(), *(_ARRAYS[kinds[name]](columns[name][1]) for name in varied)]
-        return int(self._do(tx, sql, lambda cursor: cursor.execute(sql, values)).rowcount)
+        return self._execute(tx, sql, values)
 
     def load(self, tx: Tx, table: str, columns: Mapping[str, Sequence[Any]]) -> None:
         same, varied = _split(columns)
@@ -181,18 +185,6 @@ class PostgresLoader(Loader):
 def loader_of(dialect: Dialect, namespace: str) -> Loader:
     """The loader for a database."""
     return SqliteLoader(dialect, namespace) if dialect.name == "sqlite" else PostgresLoader(dialect)
-
-
-def _execute(cursor: Any, sql: str, values: Sequence[Any]) -> None:
-    cursor.execute(sql, values)
-
-
-def _numbered(shared: int, places: Sequence[int], width: int, rows: int) -> str:
-    """Rows of numbered variables: the first `shared` stand in every row, and at `places` those of its own."""
-    first = [f"?{nth}" for nth in range(1, shared + 1)]
-    return ", ".join(
-        f"({', '.join([*first, *(f'?{row * width + place}' for place in places)])})" for row in range(rows)
-    )
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -38,7 +38,7 @@ class Chunk(Generic[C]):
 
 
 class Past:
-    """Tells the instants of rows, which are over, and not so long that nothing of ours can have been."""
+    """Tells the instants of rows: they do not lie ahead, nor before 1970."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

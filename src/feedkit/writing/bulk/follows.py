@@ -67,8 +67,7 @@ class FollowImport:
         return self._truth.write(work)
 
 
-def _with_time(row: Any) -> tuple[Any, Any, Any]:
+def _with_time(row: Any) -> Sequence[Any]:
     if not isinstance(row, (tuple, list)) or len(row) not in (2, 3):
         raise unlike(row, "(follower, followee) or (follower, followee, at)")
-    follower, followee, at = (*row, None)[:3]
-    return follower, followee, at
+    return (*row, None)[:3]

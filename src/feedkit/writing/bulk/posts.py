@@ -1,6 +1,7 @@
 """Importing posts."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,16 @@ from feedkit.idset import Ids, idset
 from feedkit.log.counters import of_new_posts
 from feedkit.model import Event, EventKind, ImportReport
 from feedkit.storage.base import Truth, Tx
-from feedkit.storage.bulk import NewPosts
+from feedkit.storage.bulk import NewPosts, RefTaken
 from feedkit.writing.bulk.chunks import Progress, Settled, in_chunks, row_error
 from feedkit.writing.bulk.people import People
 from feedkit.writing.bulk.postchunks import PostChunk, chunk_of
 from feedkit.writing.bulk.postrows import PostRowChecks, PostRows
 from feedkit.writing.entities import Entities, tags_of
+
+_TRIES = (
+    10  # of which more than two are only needed if somebody publishes under a ref of ours at that very moment
+)
 
 
 class PostImport:
@@ -40,15 +45,24 @@ class PostImport:
         return chunk_of(rows, named, authors, self._entities.of_many(rows.texts))
 
     def _write(self, chunk: PostChunk, first: int) -> Settled:
-        """Refs are looked up from the first chunk on that brings what is there, which most imports never do."""
-        if self._all_new and len({*chunk.refs}) == len(chunk.refs):
-            try:
-                return self._truth.write(lambda tx: self._add(tx, chunk, first, look_up=False))
-            except (Conflict, InvalidArgument):  # of a row that may be there, and then is not at fault
-                self._all_new = False
-        return self._truth.write(lambda tx: self._add(tx, chunk, first, look_up=True))
+        """Writes a chunk as if all of it were new, as long as that goes well; then looks up what is there before.
 
-    def _add(self, tx: Tx, chunk: PostChunk, first: int, *, look_up: bool) -> Settled:
+        Again where others publish under a ref of ours, after we have looked.
+        """
+        look_up = not self._all_new or len({*chunk.refs}) < len(chunk.refs)
+        for _ in range(_TRIES):
+            try:
+                return self._truth.write(partial(self._add, chunk=chunk, first=first, look_up=look_up))
+            except RefTaken:
+                pass
+            except InvalidArgument:  # of what a row answers: of no account where its post is there
+                if look_up:
+                    raise
+            self._all_new, look_up = False, True
+        message = "ref is published by others at this moment, again and again; import these rows once more"
+        raise Conflict(message, argument="ref")
+
+    def _add(self, tx: Tx, *, chunk: PostChunk, first: int, look_up: bool) -> Settled:
         self._truth.bulk.hold_positions(tx)
         ids = self._people.ids(tx, chunk.named)
         fresh = self._fresh(tx, chunk, ids, first) if look_up else chunk
