@@ -1,5 +1,6 @@
 """Many rows at once: what imports and reconciling read and write."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
@@ -30,7 +31,6 @@ _PLAIN_POST: Mapping[str, Any] = {
     "audience": Audience.PUBLIC.value,
     "media_count": 0,
 }
-_SELDOM = ("reply_to", "fallback", "entities")  # columns that stand empty in most posts
 _STORED_AS = {"created_ms": "created_at"}
 
 
@@ -201,22 +201,19 @@ class SqlBulk:
 
 def _post_columns(posts: NewPosts) -> dict[str, Sequence[Any]]:
     """As they are stored; a column that is not among them has no value yet."""
-    columns = {name: [value] * len(posts.positions) for name, value in _PLAIN_POST.items()}
-    seldom: dict[str, dict[int, Any]] = {name: {} for name in _SELDOM}
-    seldom["reply_to"] |= posts.reply_to
+    count = len(posts.positions)
+    columns: dict[str, list[Any]] = defaultdict(lambda: [None] * count)
+    columns |= {name: [value] * count for name, value in _PLAIN_POST.items()}
+    for nth, parent in posts.reply_to.items():
+        columns["reply_to"][nth] = parent
     for nth, further in posts.further.items():
         for name, value in further.items():
             if name == "media":
                 columns["media_count"][nth] = len(further["media"])
             elif name == "entities":
-                seldom[name][nth] = entities_to_json(further["entities"])
-            elif name in columns:
-                columns[name][nth] = value
+                columns[name][nth] = entities_to_json(further["entities"])
             else:
-                seldom[name][nth] = value
-    for name, values in seldom.items():
-        if values:
-            columns[name] = [values.get(nth) for nth in range(len(posts.positions))]
+                columns[name][nth] = value
     return {
         "id": posts.positions,
         "position": posts.positions,

@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 
 import numpy as np
+import pytest
 
 from feedkit.ids import MAX_ID
 from feedkit.idset import Ids, idset
 from feedkit.model import Assoc, Audience, Count, Media
 from feedkit.storage.base import Truth, Tx
-from feedkit.storage.bulk import Links, NewPosts, NewUser
+from feedkit.storage.bulk import Links, NewPosts, NewUser, RefTaken
 from feedkit.storage.selections import Span
 from feedkit.testing.contracts._truth import NOW_MS, TruthSuite, post, read, store, waits, write
 
@@ -142,6 +143,19 @@ class BulkStoreContract(TruthSuite):
         assert read(truth, truth.bulk.by_refs, ["doc:2", "old", "none"]) == {"doc:2": (21, 8), "old": (10, 9)}
         assert sorted(read(truth, truth.bulk.existing_posts, [10, 11, 12, 20])) == [10, 20]
         assert read(truth, truth.selections.tagged, "cats", Span(MAX_ID, 0, 10)) == [20]
+
+    def test_a_ref_that_is_taken_is_told_and_nothing_is_stored(self, truth: Truth) -> None:
+        store(truth, post(10, ref="old"))
+        new = NewPosts([20, 21], [9, 9], [NOW_MS] * 2, ["new", "old"], ["", ""], {}, {})
+        with pytest.raises(RefTaken):
+            write(truth, truth.bulk.insert_posts, new)
+        assert read(truth, truth.bulk.by_refs, ["new", "old"]) == {"old": (10, 9)}
+
+    def test_who_is_private(self, truth: Truth) -> None:
+        users = [NewUser(n, b"%d" % n, NOW_MS, private=n % 2) for n in (101, 102, 103)]
+        write(truth, truth.bulk.insert_users, users)
+        assert read(truth, truth.bulk.private_among, idset([101, 102, 104])).tolist() == [101]
+        assert read(truth, truth.bulk.private_among, idset([])).tolist() == []
 
     def test_who_holds_the_graph_is_waited_for(self, shared: Truth) -> None:
         assert waits(shared, shared.bulk.hold_graph, lambda tx: shared.graph.lock_pair(tx, 1, 2))

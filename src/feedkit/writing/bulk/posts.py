@@ -19,9 +19,7 @@ from feedkit.writing.bulk.postchunks import PostChunk, chunk_of
 from feedkit.writing.bulk.postrows import PostRowChecks, PostRows
 from feedkit.writing.entities import Entities, tags_of
 
-_TRIES = (
-    10  # of which more than two are only needed if somebody publishes under a ref of ours at that very moment
-)
+_TRIES = 10  # more than two are only needed where somebody publishes under a ref of ours at that very moment
 
 
 class PostImport:
