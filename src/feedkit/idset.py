@@ -26,6 +26,5 @@ def contains(sorted_ids: Ids, values: Ids) -> NDArray[np.bool_]:
     if not len(sorted_ids):
         return np.zeros(len(values), dtype=np.bool_)
     where = sorted_ids.searchsorted(values)
-    where[where == len(sorted_ids)] = 0
-    found: NDArray[np.bool_] = sorted_ids[where] == values
+    found: NDArray[np.bool_] = sorted_ids.take(where, mode="clip") == values
     return found

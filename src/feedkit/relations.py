@@ -28,6 +28,7 @@ class Tie(IntFlag):
 
 _NOBODY = np.array([MAX_ID], dtype=np.int64)
 _NO_TIES = np.zeros(1, dtype=np.uint8)
+_SINGLY = 3  # up to so many, one search each is quicker than an array
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -36,7 +37,8 @@ class Relations:
 
     `others`: ids of users (int64, ascending); `ties`: `Tie` bits beside them (uint8). Both have the shape
     (n + 1,), and end with a row for nobody. `lists`: ids of the lists that the viewer is on (int64, ascending);
-    `blocked`: ids of those with that tie.
+    `blocked`: ids of those with that tie. `apart`: everybody who is blocked or muted, as a set, for the pages, which
+    are most, where none of them has written anything.
     All of it holds up to the instant `until_ms` (Unix milliseconds), when the first mute lapses.
     """
 
@@ -47,18 +49,29 @@ class Relations:
     until_ms: int = MAX_ID
     staff: bool = False
     blocked: Ids = EMPTY
+    apart: frozenset[int] = attrs.field(init=False, repr=False)
+
+    @apart.default
+    def _those_apart(self) -> frozenset[int]:
+        return frozenset(self.those(Tie.BLOCKED | Tie.MUTES).tolist())
 
     def with_each(self, user_ids: Sequence[int]) -> list[int]:
         """The `Tie` bits with each of these users, 0 where there are none."""
         if len(self.others) == 1:  # nobody
             return [0] * len(user_ids)
+        if len(user_ids) <= _SINGLY:
+            return [self._with(user_id) for user_id in user_ids]
         wanted = np.array(user_ids, dtype=np.int64)
         where = self.others.searchsorted(wanted)
         found: list[int] = (self.ties[where] * (self.others[where] == wanted)).tolist()
         return found
 
+    def _with(self, user_id: int) -> int:
+        where = int(self.others.searchsorted(user_id))
+        return int(self.ties[where]) if int(self.others[where]) == user_id else 0
+
     def those(self, tie: Tie) -> Ids:
-        """Everybody with whom the viewer has this tie: sorted ids."""
+        """Everybody with whom the viewer has this tie, or one of these: sorted ids."""
         those: Ids = self.others[self.ties & tie.value != 0]
         return those
 

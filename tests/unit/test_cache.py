@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -97,6 +98,20 @@ def test_a_key_asked_for_twice_is_cached_once() -> None:
     assert cache._leases == {}
 
 
+def test_values_come_in_the_order_of_their_keys_if_that_is_asked_for() -> None:
+    # given
+    cache, source = LeasedCache[str, int](10), Source(a=1, b=2)
+    cache.get_many(["b"], source.load)
+
+    # then each stands in its place, absent ones and those asked for twice as well
+    for _ in range(20):
+        assert [*cache.get_each(["b", "x", "a", "b"], source.load)] == [2, None, 1, 2]
+        assert [*cache.get_each(["b", "a"], source.load)] == [2, 1]
+    first, second, *others = source.loaded()
+    assert (first, second) == (["b"], ["x", "a"])
+    assert all(keys == ["x"] for keys in others), "absence is not cached"
+
+
 def test_none_is_a_value() -> None:
     cache = LeasedCache[str, int | None](10)
     assert cache.get("a", lambda: None) is None
@@ -145,7 +160,8 @@ def test_it_holds_the_newest_and_never_more_than_its_maximum(maximum: int, reads
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-def test_what_is_read_again_and_again_outlives_what_is_read_once(batch: int) -> None:
+@pytest.mark.parametrize("read", [LeasedCache.get_many, LeasedCache.get_each])
+def test_what_is_read_again_and_again_outlives_what_is_read_once(read: Any, batch: int) -> None:
     # given a cache of a hundred, and a few keys that every second read asks for
     cache, source = LeasedCache[str, int](100), Source()
     popular = [f"popular {nth}" for nth in range(batch)]
@@ -153,11 +169,28 @@ def test_what_is_read_again_and_again_outlives_what_is_read_once(batch: int) -> 
 
     # when
     for nth in range(5000):
-        cache.get_many(popular, source.load)
-        cache.get_many([f"once {nth}"], source.load)
+        read(cache, popular, source.load)
+        read(cache, [f"once {nth}"], source.load)
 
     # then
     assert source.loaded().count(popular) == 1
+
+
+def test_a_single_key_that_is_read_again_and_again_stays_too() -> None:
+    # given
+    cache, loads = LeasedCache[str, int](100), list[int]()
+
+    def popular() -> int:
+        loads.append(1)
+        return 0
+
+    # when
+    for nth in range(5000):
+        cache.get("popular", popular)
+        cache.get(f"once {nth}", lambda: 0)
+
+    # then
+    assert loads == [1]
 
 
 def test_a_cache_of_none_keeps_none() -> None:

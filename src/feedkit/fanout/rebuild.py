@@ -131,6 +131,8 @@ class Timelines:
         try:
             held = dict(zip(author_ids, self._read(self._outboxes, author_ids, goal, read), strict=True))
             complete = {one: found for one, found in held.items() if found and found.complete_to >= goal}
+            if len(complete) == len(held):
+                return complete
             missing = [one for one, found in held.items() if found is None]
             behind = [one for one, found in held.items() if found and one not in complete]
             return (

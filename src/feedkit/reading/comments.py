@@ -130,9 +130,9 @@ class CommentReader(Generic[Key]):
         ids = [comment.id for comment in comments]
         doings = self._readthrough.doings.of(relations, ids, on_post=post_id)
         return [
-            CommentItem(comment, author, *done)
+            CommentItem(comment, author, done.counts, done.own)
             if may_see
-            else _gap(comment, done[0])
+            else _gap(comment, done.counts)
             if comment.id in gaps
             else None
             for comment, author, may_see, done in zip(comments, authors, shown, doings, strict=True)

@@ -7,6 +7,7 @@ from feedkit.clock import Clock
 from feedkit.idset import Ids
 from feedkit.model import Item, Key, Post, Quoted, User
 from feedkit.relations import Relations
+from feedkit.storage.doings import Shown
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.visibility import Surface, visible
 
@@ -47,7 +48,7 @@ class Hydrator(Generic[Key]):
         content = [line[0] for line in lines if line is not None]
         doings = iter(self._readthrough.doings.of(relations, [post.id for post in content]))
         return [
-            line and Item(line[0], seen[line[0].id], *next(doings), post.position, line[1], line[2])
+            line and _item(seen[line[0].id], next(doings), post.position, *line)
             for post, line in zip(posts, lines, strict=True)
         ]
 
@@ -57,7 +58,7 @@ class Hydrator(Generic[Key]):
         shown = [post.id for post, author in zip(posts, authors, strict=True) if author is not None]
         doings = iter(self._readthrough.doings.of(relations, shown))
         return [
-            None if author is None else Item(post, author, *next(doings), post.position)
+            None if author is None else next(doings).item(post, author)
             for post, author in zip(posts, authors, strict=True)
         ]
 
@@ -76,8 +77,7 @@ class Hydrator(Generic[Key]):
         self, posts: Sequence[Post], relations: Relations, surface: Surface
     ) -> list[User[Key] | None]:
         """The author of each of the posts; None for a post that may not be seen."""
-        users = self._readthrough.users([post.author_id for post in posts])
-        authors = [users.get(post.author_id) for post in posts]
+        authors = self._readthrough.authors(posts)
         shown = visible(posts, authors, relations, surface, self._clock.now_ms())
         return [author if may_see else None for author, may_see in zip(authors, shown, strict=True)]
 
@@ -99,6 +99,17 @@ class Hydrator(Generic[Key]):
         quoted = None if post.quote_of is None else shared.get(post.quote_of)
         author = None if quoted is None else seen.get(quoted.id)
         return None if quoted is None or author is None else Quoted(quoted, author)
+
+
+def _item(
+    author: User[Key],
+    shown: Shown,
+    position: int,
+    post: Post,
+    reposted_by: tuple[User[Key], ...],
+    quoted: Quoted[Key] | None,
+) -> Item[Key]:
+    return Item(post, author, shown.counts, shown.own, position, reposted_by, quoted)
 
 
 def _are_whole(posts: list[Post | None]) -> TypeGuard[list[Post]]:

@@ -92,8 +92,9 @@ class Lines(Generic[Key]):
 
     def take(self, hydrated: Sequence[Item[Key] | None]) -> int:
         """Move items over until there is no more room; how many entries were dealt with."""
+        first = 0 if self.items else self._take_first(hydrated[: self._limit])
         items, places = self.items, self._places
-        for index, item in enumerate(hydrated):
+        for index, item in enumerate(hydrated[first:], first):
             if item is None:
                 continue
             place = places.get(item.post.id)
@@ -106,6 +107,16 @@ class Lines(Generic[Key]):
                 items.append(item)
             self.positions.append(item.position)
         return len(hydrated)
+
+    def _take_first(self, hydrated: Sequence[Item[Key] | None]) -> int:
+        """Move all of these over at once if each is a line of its own, as they mostly are; how many were moved."""
+        items = [item for item in hydrated if item is not None]
+        places = {item.post.id: place for place, item in enumerate(items)}
+        if len(places) < len(hydrated):
+            return 0
+        self.items, self._places = items, places
+        self.positions = [item.position for item in items]
+        return len(items)
 
 
 def _with_reposts(line: Item[Key], further: Item[Key]) -> Item[Key]:

@@ -1,6 +1,7 @@
 """Where the entries of a feed come from: timelines down to their floors, then truth, without a seam."""
 
 from collections.abc import Callable, Sequence
+from itertools import compress
 from typing import Protocol, Self
 
 import attrs
@@ -153,11 +154,12 @@ class Timelined:
             return []
         entries = self.inbox.entries
         some = entries.window(before, lowest, limit + _SPARE)
-        found = some.of_authors(self.authors)
+        counts = contains(self.authors, some.authors)
+        found = [*compress(some.positions.tolist(), counts.tolist())]
         if len(found) < limit and len(some) == limit + _SPARE:
-            found = entries.window(before, lowest, len(entries)).of_authors(self.authors)
-        positions: list[int] = found.positions[:limit].tolist()
-        return positions
+            all_of_it = entries.window(before, lowest, len(entries))
+            found = all_of_it.of_authors(self.authors).positions[:limit].tolist()
+        return found[:limit]
 
     def _published(self, before: int, lowest: int, limit: int) -> list[int]:
         """From the outboxes."""

@@ -32,17 +32,32 @@ class LeasedCache(Generic[K, V]):
 
     def get_many(self, keys: Sequence[K], load: Callable[[list[K]], dict[K, V]]) -> dict[K, V]:
         """The values of `keys`; what is not cached is loaded in one call. A key that `load` leaves out is absent."""
+        values = self._at_hand(keys)
+        return self._looked_for(keys, load) if values is None else dict(zip(keys, values, strict=True))
+
+    def get_each(self, keys: Sequence[K], load: Callable[[list[K]], dict[K, V]]) -> Sequence[V | None]:
+        """As `get_many`, in the order of `keys`, with None for what is absent."""
+        values = self._at_hand(keys)
+        if values is not None:
+            return values
+        found = self._looked_for(keys, load)
+        return [found.get(key) for key in keys]
+
+    def _at_hand(self, keys: Sequence[K]) -> list[V] | None:
+        """The values of `keys` if all of them are cached, unless this read is to be noted."""
+        if self._is_noted():
+            return None
+        try:
+            values = [*map(self._values.__getitem__, keys)]
+        except KeyError:
+            return None
+        if self._looked_up is not None:
+            self._looked_up(len(keys), 0)
+        return values
+
+    def _looked_for(self, keys: Sequence[K], load: Callable[[list[K]], dict[K, V]]) -> dict[K, V]:
         values = self._values
-        if not self._is_noted():
-            try:
-                found = {key: values[key] for key in keys}
-            except KeyError:
-                pass
-            else:
-                if self._looked_up is not None:
-                    self._looked_up(len(keys), 0)
-                return found
-        found = {}
+        found: dict[K, V] = {}
         missing: list[K] = []
         with self._lock:
             for key in keys:
@@ -74,7 +89,7 @@ class LeasedCache(Generic[K, V]):
                 if self._looked_up is not None:
                     self._looked_up(1, 0)
                 return value
-        return self.get_many((key,), lambda _: {key: load()})[key]
+        return self._looked_for((key,), lambda _: {key: load()})[key]
 
     def replace(self, old: Mapping[K, V], new: Mapping[K, V]) -> None:
         """Put the new values in where the very old ones still stand: nothing that was discarded comes back."""

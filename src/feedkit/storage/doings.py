@@ -1,17 +1,34 @@
 """What stands beside a post or comment on a page: its counters as a viewer sees them, and what the viewer did."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
 
 import attrs
 
-from feedkit.model import NOTHING_DONE, Counts, Own
+from feedkit.model import NOTHING_DONE, Counts, Item, Own, Post, User
 from feedkit.relations import LOGGED_OUT, Relations
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth
 from feedkit.storage.cache import LeasedCache
 from feedkit.storage.tallies import Tallies
 
-Shown = tuple[Counts, Own]
+
+@attrs.define(slots=True, eq=False)
+class Shown:
+    """What stands beside one post or comment for one viewer."""
+
+    counts: Counts
+    own: Own
+    _item: Item[Any] | None = None
+
+    def item(self, post: Post, author: User[Any]) -> Item[Any]:
+        """The line of a page for this post: that of the last time, where its post and author are the very same."""
+        item = self._item
+        if item is None or item.post is not post or item.author is not author:
+            item = self._item = Item(post, author, self.counts, self.own, post.position)
+        return item
+
+
 _Pair = tuple[int, int]  # a viewer and an object
 _Held = tuple[Counts, Relations, Shown]
 """What is shown, and what it was worked out from: it holds as long as these are the very same."""
@@ -26,27 +43,27 @@ class Doings:
 
     def of(self, relations: Relations, object_ids: Sequence[int], on_post: int = 0) -> list[Shown]:
         """For each object, in order. `on_post` is set where they are comments on it."""
-        counts = self._tallies.of_all(object_ids)
+        counts = self._tallies.of_each(object_ids)
         viewer_id = relations.viewer_id
         if viewer_id == LOGGED_OUT:
-            return [(counts[one], NOTHING_DONE) for one in object_ids]
+            return [Shown(of_one, NOTHING_DONE) for of_one in counts]
 
-        def load(pairs: Sequence[_Pair]) -> dict[_Pair, _Held]:
-            return self._worked_out(self._load_own(viewer_id, pairs), counts, relations, on_post)
+        def worked_out(own: Mapping[_Pair, Own]) -> dict[_Pair, _Held]:
+            return self._worked_out(own, dict(zip(object_ids, counts, strict=True)), relations, on_post)
 
         pairs = [(viewer_id, one) for one in object_ids]
-        held = self._held.get_many(pairs, load)
+        held = self._held.get_each(pairs, lambda missing: worked_out(self._load_own(viewer_id, missing)))
+        found = cast(Sequence[_Held], held)
         outdated = {
             pair: one
-            for pair, one in held.items()
-            if one[0] is not counts[pair[1]] or one[1] is not relations
+            for pair, one, of_one in zip(pairs, found, counts, strict=True)
+            if one[0] is not of_one or one[1] is not relations
         }
         if outdated:
-            own = {pair: shown[1] for pair, (_, _, shown) in outdated.items()}
-            renewed = self._worked_out(own, counts, relations, on_post)
+            renewed = worked_out({pair: shown.own for pair, (_, _, shown) in outdated.items()})
             self._held.replace(outdated, renewed)
-            held |= renewed
-        return [held[pair][2] for pair in pairs]
+            found = [renewed.get(pair, one) for pair, one in zip(pairs, found, strict=True)]
+        return [shown for _, _, shown in found]
 
     def discard_counts(self, object_ids: Iterable[int]) -> None:
         """Forget the counters of some objects."""
@@ -62,12 +79,12 @@ class Doings:
         self._held.clear()
 
     def _worked_out(
-        self, own: dict[_Pair, Own], counts: dict[int, Counts], relations: Relations, on_post: int
+        self, own: Mapping[_Pair, Own], counts: Mapping[int, Counts], relations: Relations, on_post: int
     ) -> dict[_Pair, _Held]:
         of_these = {one: counts[one] for _, one in own}
         shown = self._tallies.without_blocked(relations, of_these, on_post)
         return {
-            pair: (counts[pair[1]], relations, (_with_own(shown[pair[1]], done), done))
+            pair: (counts[pair[1]], relations, Shown(_with_own(shown[pair[1]], done), done))
             for pair, done in own.items()
         }
 

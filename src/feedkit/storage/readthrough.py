@@ -93,6 +93,10 @@ class ReadThrough(Generic[Key]):
         """Users by id."""
         return self._users.get_many(user_ids, self._load_users)
 
+    def authors(self, posts: Sequence[Post]) -> Sequence[User[Key] | None]:
+        """The author of each post."""
+        return self._users.get_each([post.author_id for post in posts], self._load_users)
+
     def viewer(self, viewer_id: int) -> Viewer:
         """What decides what this viewer sees."""
         if viewer_id == LOGGED_OUT:

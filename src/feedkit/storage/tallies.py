@@ -1,6 +1,7 @@
 """Counters of posts and comments as they may be shown, cached in this process."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import cast
 
 from feedkit.model import NO_COUNTS, Count, Counts, Event
 from feedkit.relations import Relations
@@ -31,9 +32,9 @@ class Tallies:
         self._truth, self._tally, self._touched = truth, tally, touched
         self._counts: LeasedCache[int, Counts] = LeasedCache(settings.posts_cached)
 
-    def of_all(self, object_ids: Sequence[int]) -> dict[int, Counts]:
-        """The counters of posts or comments, the same for everybody."""
-        return self._counts.get_many(object_ids, self._load)
+    def of_each(self, object_ids: Sequence[int]) -> Sequence[Counts]:
+        """The counters of posts or comments, in their order, the same for everybody."""
+        return cast(Sequence[Counts], self._counts.get_each(object_ids, self._load))
 
     def without_blocked(
         self, relations: Relations, counts: Mapping[int, Counts], on_post: int = 0
