@@ -555,6 +555,37 @@ def test_a_row_number_counts_from_the_first_row_of_all(feed: Feed[str]) -> None:
         feed.imports.posts(rows, chunk=2, start=4)
 
 
+def test_what_only_some_rows_have_stays_with_them_in_a_large_chunk(feed: Feed[str]) -> None:
+    """Rows are checked some thousands at once."""
+    # given rows that answer and show something, in each thousand
+    rows = [post("ada", str(nth), days=nth / 5000) for nth in range(5000)]
+    some = range(7, 5000, 500)
+    for nth in some:
+        rows[nth] |= {"text": f"look {nth}", "reply_to_ref": str(nth - 7), "extra": {"row": nth}}
+
+    # when
+    assert feed.imports.posts(rows).added == 5000
+
+    # then
+    refs = [str(nth + off) for nth in some for off in (-7, 0)]
+    found = {ref: item.post for ref, item in feed.posts.by_ref(None, refs).items()}
+    for nth in some:
+        asked, answer = found[str(nth - 7)], found[str(nth)]
+        assert (asked.text, asked.reply_to, asked.extra) == (str(nth - 7), None, {})
+        assert (answer.text, answer.reply_to, answer.extra) == (f"look {nth}", asked.id, {"row": nth})
+    assert counts(feed, "ada")[3] == 5000
+
+
+@pytest.mark.parametrize("bad", [0, 1999, 2000, 4100])
+def test_a_bad_row_of_a_large_chunk_is_named(feed: Feed[str], bad: int) -> None:
+    follows: list[Any] = [(f"reader {nth}", "ada") for nth in range(4200)]
+    follows[bad] = ("reader", "")
+    with pytest.raises(InvalidArgument) as raised:
+        feed.imports.follows(follows)
+    assert raised.value.argument == f"rows[{bad}].followee"
+    assert feed.users.get(["ada"]) == {}
+
+
 # everybody at once
 
 

@@ -1,6 +1,7 @@
 """Importing follows."""
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import attrs
@@ -10,7 +11,7 @@ from feedkit.clock import Clock
 from feedkit.model import ImportReport
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.bulk import Links
-from feedkit.writing.bulk.chunks import Past, Progress, Settled, in_chunks, unlike
+from feedkit.writing.bulk.chunks import Loading, Past, Progress, Settled, in_chunks, unlike
 from feedkit.writing.bulk.links import FollowWriting
 from feedkit.writing.bulk.people import Named, People, Stored
 
@@ -49,11 +50,13 @@ class FollowImport:
             stored(followers, "follower"), stored(followees, "followee"), self._past.ms_of_many("at", ats)
         )
 
-    def _prepare(self, rows: _Follows) -> _Prepared:
-        named, (followers, followees) = self._people.named(rows.followers, rows.followees)
-        return named, Links(followers, followees, np.array(rows.times, dtype=np.int64))
+    def _prepare(self, pieces: Sequence[_Follows]) -> _Prepared:
+        columns = zip(*((piece.followers, piece.followees, piece.times) for piece in pieces), strict=True)
+        followers, followees, times = (list(chain.from_iterable(column)) for column in columns)
+        named, places = self._people.named(followers, followees)
+        return named, Links(places[0], places[1], np.array(times, dtype=np.int64))
 
-    def _write(self, chunk: _Prepared, _first: int) -> Settled:
+    def _write(self, chunk: _Prepared, _first: int, loading: Loading) -> Settled:
         """Of rows that name the same two, the first stands for them all."""
         named, places = chunk
 
@@ -61,7 +64,7 @@ class FollowImport:
             self._truth.bulk.hold_graph(tx)
             ids = self._people.ids(tx, named)
             links = Links(ids[places.id1], ids[places.id2], places.time).distinct()
-            done = self._writing.add(tx, links, aloud=False)
+            done = self._writing.add(tx, links, aloud=False, loading=loading)
             return Settled(len(done.added), len(done.refused))
 
         return self._truth.write(work)

@@ -13,6 +13,7 @@ from feedkit.model import FRIENDS, Assoc, Count, Event, EventKind
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.bulk import Links
+from feedkit.writing.bulk.chunks import Loading
 
 Pairs = set[tuple[int, int]]
 
@@ -35,8 +36,10 @@ class FollowWriting:
     def __init__(self, truth: Truth, clock: Clock, settings: Settings) -> None:
         self._truth, self._bulk, self._clock, self._settings = truth, truth.bulk, clock, settings
 
-    def add(self, tx: Tx, wanted: Links, *, aloud: bool) -> Added:
+    def add(self, tx: Tx, wanted: Links, *, aloud: bool, loading: Loading | None = None) -> Added:
         """Write those follows that do not stand, and between nobody who is apart. `wanted` has no pair twice.
+
+        `loading` is called once all is looked up and the rows are about to go.
 
         Raises LimitExceeded where somebody would follow more than `following_max` others.
         """
@@ -45,6 +48,8 @@ class FollowWriting:
         refused = self._apart(tx, wanted)
         fresh = ~(stands | refused)
         added, back = wanted[fresh], back[fresh]
+        if loading is not None:
+            loading()
         if len(added):
             self._write(tx, added, back, aloud)
             self._check_bound(tx, np.unique(added.id1))

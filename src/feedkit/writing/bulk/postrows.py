@@ -1,6 +1,7 @@
 """The rows of an import of posts, checked and turned into columns."""
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import attrs
@@ -34,6 +35,20 @@ class PostRows:
     """By the place of a row, its `reply_to_ref`."""
     more: Mapping[int, Mapping[str, Any]]
     """By the place of a row, further fields of its post, as `Drafting.changes` gives them."""
+
+    @classmethod
+    def joined(cls, pieces: Sequence["PostRows"]) -> "PostRows":
+        """The rows of all of them, one after another."""
+        starts = accumulate((len(piece.refs) for piece in pieces[:-1]), initial=0)
+        placed = [*zip(starts, pieces, strict=True)]
+        return cls(
+            [author for piece in pieces for author in piece.authors],
+            [ref for piece in pieces for ref in piece.refs],
+            [time for piece in pieces for time in piece.times],
+            [text for piece in pieces for text in piece.texts],
+            {start + nth: ref for start, piece in placed for nth, ref in piece.parents.items()},
+            {start + nth: more for start, piece in placed for nth, more in piece.more.items()},
+        )
 
 
 class PostRowChecks:

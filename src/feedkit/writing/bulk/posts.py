@@ -13,7 +13,7 @@ from feedkit.log.counters import of_new_posts
 from feedkit.model import Event, EventKind, ImportReport
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.bulk import NewPosts, RefTaken
-from feedkit.writing.bulk.chunks import Progress, Settled, in_chunks, row_error
+from feedkit.writing.bulk.chunks import Loading, Progress, Settled, in_chunks, row_error
 from feedkit.writing.bulk.people import People
 from feedkit.writing.bulk.postchunks import PostChunk, chunk_of
 from feedkit.writing.bulk.postrows import PostRowChecks, PostRows
@@ -38,19 +38,21 @@ class PostImport:
         steps = self._check, self._prepare, self._write
         return in_chunks(rows, *steps, size=size, start=start, progress=progress, ahead=ahead)
 
-    def _prepare(self, rows: PostRows) -> PostChunk:
+    def _prepare(self, pieces: Sequence[PostRows]) -> PostChunk:
+        rows = PostRows.joined(pieces)
         named, (authors,) = self._people.named(rows.authors)
         return chunk_of(rows, named, authors, self._entities.of_many(rows.texts))
 
-    def _write(self, chunk: PostChunk, first: int) -> Settled:
+    def _write(self, chunk: PostChunk, first: int, loading: Loading) -> Settled:
         """Writes a chunk as if all of it were new, as long as that goes well; then looks up what is there before.
 
         Again where others publish under a ref of ours, after we have looked.
         """
         look_up = not self._all_new or len({*chunk.refs}) < len(chunk.refs)
         for _ in range(_TRIES):
+            add = partial(self._add, chunk=chunk, first=first, look_up=look_up, loading=loading)
             try:
-                return self._truth.write(partial(self._add, chunk=chunk, first=first, look_up=look_up))
+                return self._truth.write(add)
             except RefTaken:
                 pass
             except InvalidArgument:  # of what a row answers: of no account where its post is there
@@ -60,11 +62,11 @@ class PostImport:
         message = "ref is published by others at this moment, again and again; import these rows once more"
         raise Conflict(message, argument="ref")
 
-    def _add(self, tx: Tx, *, chunk: PostChunk, first: int, look_up: bool) -> Settled:
+    def _add(self, tx: Tx, *, chunk: PostChunk, first: int, look_up: bool, loading: Loading) -> Settled:
         self._truth.bulk.hold_positions(tx)
         ids = self._people.ids(tx, chunk.named)
         fresh = self._fresh(tx, chunk, ids, first) if look_up else chunk
-        return self._store(tx, fresh, ids, first) if fresh.numbers else Settled(0)
+        return self._store(tx, fresh, ids, first, loading) if fresh.numbers else Settled(0)
 
     def _fresh(self, tx: Tx, chunk: PostChunk, ids: Ids, first: int) -> PostChunk:
         """Those rows whose posts are not there. Raises Conflict."""
@@ -82,11 +84,12 @@ class PostImport:
                 raise row_error(first + chunk.numbers[place], error)
         return chunk if len(fresh) == len(chunk.refs) else chunk.at(sorted(fresh))
 
-    def _store(self, tx: Tx, chunk: PostChunk, ids: Ids, first: int) -> Settled:
+    def _store(self, tx: Tx, chunk: PostChunk, ids: Ids, first: int, loading: Loading) -> Settled:
         positions = self._truth.lives.free_positions(tx, chunk.times)
         author_ids = ids[chunk.authors].tolist()
         parents = self._parents(tx, chunk, positions, first)
         posts = NewPosts(positions, author_ids, chunk.times, chunk.refs, chunk.texts, parents, chunk.further)
+        loading()
         self._truth.bulk.insert_posts(tx, posts)
         self._truth.bulk.insert_tags(tx, _tags(posts))
         self._truth.events.append(tx, Event(EventKind.IMPORTED, 0, 0, self._clock.now_ms()))

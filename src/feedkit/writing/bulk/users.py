@@ -1,6 +1,7 @@
 """Importing users."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from feedkit.clock import Clock
@@ -8,7 +9,7 @@ from feedkit.errors import InvalidArgument
 from feedkit.model import Event, EventKind, ImportReport
 from feedkit.storage.base import Truth, Tx
 from feedkit.storage.bulk import NewUser
-from feedkit.writing.bulk.chunks import Past, Progress, Settled, in_chunks, unlike
+from feedkit.writing.bulk.chunks import Loading, Past, Progress, Settled, in_chunks, unlike
 from feedkit.writing.bulk.people import Named, People, Stored
 from feedkit.writing.users import UserWriting
 
@@ -51,12 +52,15 @@ class UserImport:
             raise InvalidArgument(message)
         return key, dict(self._writing.checked(fields)), created_ms
 
-    def _prepare(self, rows: Sequence[_Row]) -> tuple[dict[Stored, _Row], Named]:
-        by_key = {row[0]: row for row in rows}  # the last of those that name the same user
+    def _prepare(self, pieces: Sequence[list[_Row]]) -> tuple[dict[Stored, _Row], Named]:
+        by_key = {
+            row[0]: row for row in chain.from_iterable(pieces)
+        }  # the last of those that name the same user
         return by_key, self._people.named(list(by_key))[0]
 
-    def _write(self, chunk: tuple[dict[Stored, _Row], Named], _first: int) -> Settled:
+    def _write(self, chunk: tuple[dict[Stored, _Row], Named], _first: int, loading: Loading) -> Settled:
         rows, named = chunk
+        loading()
         return self._truth.write(lambda tx: self._store(tx, rows, named.found, named.new))
 
     def _store(
