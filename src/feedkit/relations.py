@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from enum import IntFlag
+from functools import cached_property
 
 import attrs
 import numpy as np
@@ -28,6 +29,7 @@ class Tie(IntFlag):
 
 _NOBODY = np.array([MAX_ID], dtype=np.int64)
 _NO_TIES = np.zeros(1, dtype=np.uint8)
+_APART_MAX = 1000  # a set takes eight times the memory of the columns
 _SINGLY = 3  # up to so many, one search each is quicker than an array
 
 
@@ -37,8 +39,7 @@ class Relations:
 
     `others`: ids of users (int64, ascending); `ties`: `Tie` bits beside them (uint8). Both have the shape
     (n + 1,), and end with a row for nobody. `lists`: ids of the lists that the viewer is on (int64, ascending);
-    `blocked`: ids of those with that tie. `apart`: everybody who is blocked or muted, as a set, for the pages, which
-    are most, where none of them has written anything.
+    `blocked`: ids of those with that tie.
     All of it holds up to the instant `until_ms` (Unix milliseconds), when the first mute lapses.
     """
 
@@ -49,11 +50,12 @@ class Relations:
     until_ms: int = MAX_ID
     staff: bool = False
     blocked: Ids = EMPTY
-    apart: frozenset[int] = attrs.field(init=False, repr=False)
 
-    @apart.default
-    def _those_apart(self) -> frozenset[int]:
-        return frozenset(self.those(Tie.BLOCKED | Tie.MUTES).tolist())
+    @cached_property
+    def apart(self) -> frozenset[int] | None:
+        """Everybody who is blocked or muted, None if they are many: on most pages none of them stands."""
+        apart = self.those(Tie.BLOCKED | Tie.MUTES)
+        return frozenset(apart.tolist()) if len(apart) <= _APART_MAX else None
 
     def with_each(self, user_ids: Sequence[int]) -> list[int]:
         """The `Tie` bits with each of these users, 0 where there are none."""

@@ -235,7 +235,7 @@ class Runtime(Generic[Key]):
     def _wire_reading(self) -> None:
         truth, settings, clock = self.truth, self.settings, self._wiring.clock
         timelines = self.fanout.timelines
-        hydrator = Hydrator(self.readthrough, clock)
+        hydrator = Hydrator(self.readthrough, clock, settings)
         self.cursors = cursors = CursorCodec(lambda: self._keys, self._load_keys)
         reader = FeedReader(truth, hydrator, cursors, settings, self.log, self.metrics)
         self.home = Home(reader, self.readthrough, timelines, truth, self.metrics)

@@ -102,14 +102,14 @@ def visible(
         return [post.status is not _DRAFT for post in posts]
     apart, hiding = relations.apart, _HIDING[surface]
     shown = [
-        _is_plain(post, author) and post.author_id not in apart
+        apart is not None and _is_plain(post, author) and post.author_id not in apart
         for post, author in zip(posts, authors, strict=True)
     ]
     others = [nth for nth, is_plain in enumerate(shown) if not is_plain]
     ties_with = relations.with_each([posts[nth].author_id for nth in others])
     for nth, ties in zip(others, ties_with, strict=True):
-        reason = _reason(posts[nth], authors[nth], relations, ties, surface, now_ms)
-        shown[nth] = not ties & hiding and reason is None
+        if not ties & hiding:
+            shown[nth] = _reason(posts[nth], authors[nth], relations, ties, surface, now_ms) is None
     return shown
 
 

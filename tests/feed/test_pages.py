@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from functools import partial
 from typing import Any
+from weakref import ref
 
 import pytest
 
@@ -182,3 +184,46 @@ HUGE = 10**5000
 def test_a_number_of_any_size_is_clearly_refused(call: Callable[[Any], object]) -> None:
     with feedkit.connect("memory://", key=int) as feed, pytest.raises(FeedkitError):
         call(feed)
+
+
+@pytest.mark.parametrize("posts_cached", [0, 4])
+def test_pages_that_were_read_leave_few_posts_in_memory(sqlite_url: str, posts_cached: int) -> None:
+    # given
+    with opened(sqlite_url, settings=Settings(posts_cached=posts_cached)) as feed:
+        for n in range(20):
+            feed.publish("ada", text=str(n))
+        viewers = [f"viewer {n}" for n in range(10)]
+        for viewer in viewers:
+            feed.follow(viewer, "ada")
+
+        # when
+        seen = [ref(item.post) for viewer in viewers for item in feed.home(viewer, limit=20)]
+
+        # then neither the cache of posts keeps more, nor what is remembered of viewers
+        gc.collect()
+        assert len(seen) == 200
+        assert len({id(post()) for post in seen if post() is not None}) <= 2 * posts_cached
+
+
+def test_a_line_tells_what_is_so_now_however_often_it_was_read(feed: feedkit.Feed[str]) -> None:
+    # given two who have read the same post, again and again
+    post = feed.publish("ada", text="hello")
+    for viewer in ("bob", "cyd"):
+        feed.follow(viewer, "ada")
+    for viewer in ("bob", "cyd", "bob", "cyd"):
+        (item,) = feed.home(viewer)
+        assert (item.post.text, item.author.display_name, item.viewer.reacted) == ("hello", None, ())
+
+    # when
+    feed.react("bob", post.id, "love")
+    feed.users.put("ada", display_name="Ada")
+    feed.edit("ada", post.id, text="hello, world")
+    feed.drain()
+
+    # then
+    for viewer, reacted in (("bob", ("love",)), ("cyd", ()), ("bob", ("love",)), ("cyd", ())):
+        (item,) = feed.home(viewer)
+        assert (item.post.text, item.author.display_name) == ("hello, world", "Ada")
+        assert (item.viewer.reacted, item.counts.reactions) == (reacted, 1)
+    feed.delete("ada", post.id)
+    assert not feed.home("bob")

@@ -259,6 +259,8 @@ def test_in_a_batch_every_post_is_decided_by_itself(data: st.DataObject) -> None
     viewer = data.draw(people | st.just(LOGGED_OUT), "viewer")
     ties = {tie: (data.draw(some, tie.name) if viewer else set()) - {viewer} for tie in Tie}
     ties[Tie.FOLLOWS] |= ties[Tie.FRIENDS]
+    if viewer and data.draw(st.booleans(), "mutes a crowd"):
+        ties[Tie.MUTES] |= set(range(10_000, 11_001))
     lists = data.draw(st.sets(st.integers(1, 3)), "lists") if viewer else set[int]()
     suspended, private = data.draw(some, "suspended"), data.draw(some, "private")
     surface = data.draw(st.sampled_from(Surface))

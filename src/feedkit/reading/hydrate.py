@@ -1,12 +1,15 @@
 """Turns entries into what a viewer may see: posts with all that belongs to them, filtered by `visibility`."""
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeGuard
+from weakref import ref
 
 from feedkit.clock import Clock
 from feedkit.idset import Ids
 from feedkit.model import Item, Key, Post, Quoted, User
 from feedkit.relations import Relations
+from feedkit.settings import Settings
 from feedkit.storage.doings import Shown
 from feedkit.storage.readthrough import ReadThrough
 from feedkit.visibility import Surface, visible
@@ -15,8 +18,10 @@ from feedkit.visibility import Surface, visible
 class Hydrator(Generic[Key]):
     """Loads posts, what they share, authors, counters and the viewer's own doings in batches."""
 
-    def __init__(self, readthrough: ReadThrough[Key], clock: Clock) -> None:
+    def __init__(self, readthrough: ReadThrough[Key], clock: Clock, settings: Settings) -> None:
         self._readthrough, self._clock = readthrough, clock
+        # No more than there are posts: each keeps its post, and what that was before it was edited or deleted.
+        self._lines: deque[Item[Key]] = deque(maxlen=settings.posts_cached)
 
     def at_positions(
         self,
@@ -58,9 +63,18 @@ class Hydrator(Generic[Key]):
         shown = [post.id for post, author in zip(posts, authors, strict=True) if author is not None]
         doings = iter(self._readthrough.doings.of(relations, shown))
         return [
-            None if author is None else next(doings).item(post, author)
+            None if author is None else self._plain_line(post, author, next(doings))
             for post, author in zip(posts, authors, strict=True)
         ]
+
+    def _plain_line(self, post: Post, author: User[Key], shown: Shown) -> Item[Key]:
+        """That of the last time, where all that it is made of is the very same: lines do not change."""
+        line = shown.line()
+        if line is None or line.post is not post or line.author is not author:
+            line = Item(post, author, shown.counts, shown.own, post.position)
+            shown.line = ref(line)
+            self._lines.append(line)
+        return line
 
     def _shared(self, post_ids: Sequence[int]) -> dict[int, Post]:
         """Posts that others share, and those that they quote themselves."""

@@ -1,11 +1,11 @@
 """What stands beside a post or comment on a page: its counters as a viewer sees them, and what the viewer did."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import attrs
 
-from feedkit.model import NOTHING_DONE, Counts, Item, Own, Post, User
+from feedkit.model import NOTHING_DONE, Counts, Item, Own
 from feedkit.relations import LOGGED_OUT, Relations
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth
@@ -13,20 +13,19 @@ from feedkit.storage.cache import LeasedCache
 from feedkit.storage.tallies import Tallies
 
 
+def _no_line() -> None: ...
+
+
 @attrs.define(slots=True, eq=False)
 class Shown:
-    """What stands beside one post or comment for one viewer."""
+    """What stands beside one post or comment for one viewer.
+
+    `line`: what they made a line of a page last time, as long as somebody else keeps that.
+    """
 
     counts: Counts
     own: Own
-    _item: Item[Any] | None = None
-
-    def item(self, post: Post, author: User[Any]) -> Item[Any]:
-        """The line of a page for this post: that of the last time, where its post and author are the very same."""
-        item = self._item
-        if item is None or item.post is not post or item.author is not author:
-            item = self._item = Item(post, author, self.counts, self.own, post.position)
-        return item
+    line: "Callable[[], Item[Any] | None]" = _no_line
 
 
 _Pair = tuple[int, int]  # a viewer and an object

@@ -65,6 +65,8 @@ class PostImport:
     def _add(self, tx: Tx, *, chunk: PostChunk, first: int, look_up: bool, loading: Loading) -> Settled:
         self._truth.bulk.hold_positions(tx)
         ids = self._people.ids(tx, chunk.named)
+        if look_up:
+            loading()
         fresh = self._fresh(tx, chunk, ids, first) if look_up else chunk
         return self._store(tx, fresh, ids, first, loading) if fresh.numbers else Settled(0)
 
