@@ -150,10 +150,12 @@ def _overlapping(
 ) -> Iterator[tuple[Chunk[C], Settled]]:
     """Each chunk, once it is written; by then the next one was checked, and its error comes after that."""
     failed: BaseException | None = None
-    with no_collector():
-        chunk = next(chunks, None)
-    while chunk is not None:
+    chunk: Chunk[C] | None = None
+    following: Chunk[C] | None = None
+    while True:
         with no_collector():
+            if chunk is None and (chunk := next(chunks, None)) is None:
+                return
             running, following = submit(chunk), None
             try:
                 following = next(chunks, None)

@@ -64,7 +64,8 @@ class PostRowChecks:
             for row in rows:
                 if not isinstance(row, Mapping):
                     raise unlike(row, "a dict with author, ref and at")
-        _check_names(set().union(*rows))
+        names = set().union(*rows)
+        _check_names(names)
         limit = self._settings.ref_max_chars
         refs = [row.get("ref") for row in rows]
         if None in refs:
@@ -81,7 +82,7 @@ class PostRowChecks:
             self._times([row.get("at") for row in rows]),
             checked_texts("text", texts, self._settings.text_max_chars, "text_max_chars"),
             dict(zip(parents, parent_refs, strict=True)),
-            {nth: self._more(row) for nth, row in enumerate(rows) if not _OF_ALL.issuperset(row)},
+            {nth: self._more(rows[nth]) for nth in _places_of(names - _OF_ALL, rows)},
         )
 
     def _times(self, ats: Sequence[object]) -> Sequence[int]:
@@ -96,6 +97,11 @@ class PostRowChecks:
         if "list" in given:
             raise InvalidArgument("list cannot be given to an import; publish to the list", argument="list")
         return self._drafting.changes(given, Audience.PUBLIC)
+
+
+def _places_of(names: "set[str]", rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Where rows stand that have any of these fields."""
+    return sorted({nth for name in names for nth, row in enumerate(rows) if name in row})
 
 
 def _check_names(names: "set[Any]") -> None:
