@@ -30,7 +30,13 @@ class MaterialisedKnobs:
     outboxes_max: int = whole(
         20_000, 1, 10_000_000, "outboxes", "Outboxes a process keeps; the least recently read go."
     )
-    posts_cached: int = whole(20_000, 0, 10_000_000, "posts", "Posts a process caches; 0 caches none.")
+    posts_cached: int = whole(
+        20_000,
+        0,
+        10_000_000,
+        "posts",
+        "Posts a process caches, and lines of pages made of posts; 0 caches none.",
+    )
     users_cached: int = whole(20_000, 0, 10_000_000, "users", "Users a process caches; 0 caches none.")
     own_cached: int = whole(
         100_000,

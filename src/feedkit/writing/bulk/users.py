@@ -53,9 +53,8 @@ class UserImport:
         return key, dict(self._writing.checked(fields)), created_ms
 
     def _prepare(self, pieces: Sequence[list[_Row]]) -> tuple[dict[Stored, _Row], Named]:
-        by_key = {
-            row[0]: row for row in chain.from_iterable(pieces)
-        }  # the last of those that name the same user
+        rows = chain.from_iterable(pieces)
+        by_key = {row[0]: row for row in rows}  # the last of those that name the same user
         return by_key, self._people.named(list(by_key))[0]
 
     def _write(self, chunk: tuple[dict[Stored, _Row], Named], _first: int, loading: Loading) -> Settled:
