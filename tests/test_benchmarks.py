@@ -43,7 +43,11 @@ KEYS = {
     },
     "import": {
         "backends",
-        *(f"{prefix}{what}_per_s" for prefix in ("", "sqlite_") for what in ("users", "follows", "posts")),
+        *(
+            f"{prefix}{what}_per_s"
+            for prefix in ("", "cold_", "sqlite_", "sqlite_cold_")
+            for what in ("users", "follows", "posts")
+        ),
     },
     "reconcile": {
         "backends",

@@ -382,7 +382,7 @@ def test_posts_that_are_there_may_come_among_new_ones_and_say_what_no_longer_fit
 def test_a_post_that_is_published_under_a_ref_of_an_import_meanwhile_is_there(
     postgres_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [post("ada", ref) for ref in "xyy"]  # one twice: refs are looked up from the start
+    rows = [post("ada", ref) for ref in "xyy"]  # one twice, so that refs are looked up
     with connected(postgres_database) as feed, connected(postgres_database) as other:
         feed.publish("ada", text="so that she is there")
 

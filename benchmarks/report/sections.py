@@ -152,5 +152,5 @@ SECTIONS: dict[str, Section] = {
     "recovery": Section("A Redis that was emptied", recovery),
     "publish": Section("Publishing", publish),
     "policies": Section("Policies", policies),
-    "import": Section("Imports", imports),
+    "import": Section("Imports", imports, "Into empty databases, after one round that is not counted."),
 }

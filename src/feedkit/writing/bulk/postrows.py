@@ -1,7 +1,7 @@
 """The rows of an import of posts, checked and turned into columns."""
 
 from collections.abc import Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Any
 
 import attrs
@@ -42,10 +42,10 @@ class PostRows:
         starts = accumulate((len(piece.refs) for piece in pieces[:-1]), initial=0)
         placed = [*zip(starts, pieces, strict=True)]
         return cls(
-            [author for piece in pieces for author in piece.authors],
-            [ref for piece in pieces for ref in piece.refs],
-            [time for piece in pieces for time in piece.times],
-            [text for piece in pieces for text in piece.texts],
+            [*chain.from_iterable(piece.authors for piece in pieces)],
+            [*chain.from_iterable(piece.refs for piece in pieces)],
+            [*chain.from_iterable(piece.times for piece in pieces)],
+            [*chain.from_iterable(piece.texts for piece in pieces)],
             {start + nth: ref for start, piece in placed for nth, ref in piece.parents.items()},
             {start + nth: more for start, piece in placed for nth, more in piece.more.items()},
         )
@@ -70,8 +70,7 @@ class PostRowChecks:
         refs = [row.get("ref") for row in rows]
         if None in refs:
             raise InvalidArgument(_NO_REF, argument="ref")
-        named = ((nth, row.get("reply_to_ref")) for nth, row in enumerate(rows))
-        parents = {nth: ref for nth, ref in named if ref is not None}
+        parents = {nth: ref for nth, row in enumerate(rows) if (ref := row.get("reply_to_ref")) is not None}
         parent_refs = checked_texts("reply_to_ref", [*parents.values()], limit, "ref_max_chars", at_least=1)
         texts = [row.get("text", "") for row in rows]
         if None in texts:

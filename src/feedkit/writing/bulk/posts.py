@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from feedkit.clock import Clock
-from feedkit.errors import Conflict, FeedkitError, InvalidArgument
+from feedkit.errors import Conflict, InvalidArgument
 from feedkit.idset import Ids, idset
 from feedkit.log.counters import of_new_posts
 from feedkit.model import Event, EventKind, ImportReport
@@ -20,6 +20,11 @@ from feedkit.writing.bulk.postrows import PostRowChecks, PostRows
 from feedkit.writing.entities import Entities, tags_of
 
 _TRIES = 10  # more than two are only needed where somebody publishes under a ref of ours at that very moment
+
+_BOTH = "reply_to_ref cannot be given together with reply_to; pass one"
+_NO_POST_OF_REF = "reply_to_ref names no post of this or an earlier chunk, nor one that is there"
+_YOUNGER = "reply_to_ref names a younger post; only what is there can be answered"
+_NO_POST = "reply_to names no post"
 
 
 class PostImport:
@@ -48,7 +53,7 @@ class PostImport:
 
         Again where others publish under a ref of ours, after we have looked.
         """
-        look_up = not self._all_new or len({*chunk.refs}) < len(chunk.refs)
+        look_up = not self._all_new
         for _ in range(_TRIES):
             add = partial(self._add, chunk=chunk, first=first, look_up=look_up, loading=loading)
             try:
@@ -102,21 +107,23 @@ class PostImport:
         """By the place of a row, the id of the post that it answers."""
         by_id, by_ref = chunk.parent_ids, chunk.parents
         existing = set(self._truth.bulk.existing_posts(tx, sorted({*by_id.values()}))) if by_id else set()
-        new = dict(zip(chunk.refs, positions, strict=True)) if by_ref else {}
-        others = [ref for ref in dict.fromkeys(by_ref.values()) if ref not in new]
+        answered = {*by_ref.values()}
+        rows = zip(chunk.refs, positions, strict=True) if by_ref else ()
+        new = {ref: position for ref, position in rows if ref in answered}
+        others = sorted(answered - new.keys())
         stored = self._truth.bulk.by_refs(tx, others) if others else {}
-        known = new | {ref: post_id for ref, (post_id, _) in stored.items()}
-        parents: dict[int, int] = {}
-        for place in sorted(by_id.keys() | by_ref.keys()):
-            ref = by_ref.get(place)
-            try:
-                parent = parents[place] = _parent(by_id.get(place), ref, known, existing)
-                if ref in new and parent >= positions[place]:
-                    message = "reply_to_ref names a younger post; only what is there can be answered"
-                    raise InvalidArgument(message, argument="reply_to_ref")
-            except FeedkitError as error:
-                raise row_error(first + chunk.numbers[place], error) from None
-        return parents
+        named = {place: new[ref] if ref in new else stored.get(ref, (0,))[0] for place, ref in by_ref.items()}
+        faults = {
+            **{place: _NO_POST for place, parent in by_id.items() if parent not in existing},
+            **{place: _YOUNGER for place, ref in by_ref.items() if new.get(ref, 0) >= positions[place]},
+            **{place: _NO_POST_OF_REF for place, parent in named.items() if not parent},
+            **dict.fromkeys(by_id.keys() & by_ref.keys(), _BOTH),
+        }
+        if faults:
+            place = min(faults)
+            error = InvalidArgument(faults[place], argument=faults[place].split()[0])
+            raise row_error(first + chunk.numbers[place], error)
+        return {**by_id, **named}
 
     def _count(self, tx: Tx, posts: NewPosts) -> None:
         """What the counters would have made of these posts."""
@@ -126,19 +133,6 @@ class PostImport:
         for kind, ids, deltas in of_new_posts(posts, private):
             of_each, places = np.unique(ids, return_inverse=True)
             bulk.add_counts(tx, kind, of_each, np.bincount(places, weights=deltas).astype(np.int64))
-
-
-def _parent(by_id: int | None, ref: str | None, by_ref: Mapping[str, int], existing: set[int]) -> int:
-    """The id of the post that is answered."""
-    if by_id is not None and ref is not None:
-        message = "reply_to_ref cannot be given together with reply_to; pass one"
-        raise InvalidArgument(message, argument="reply_to_ref")
-    if ref is not None and ref not in by_ref:
-        message = "reply_to_ref names no post of this or an earlier chunk, nor one that is there"
-        raise InvalidArgument(message, argument="reply_to_ref")
-    if by_id is not None and by_id not in existing:
-        raise InvalidArgument("reply_to names no post", argument="reply_to")
-    return by_ref[ref] if ref is not None else int(by_id or 0)
 
 
 def _tags(posts: NewPosts) -> list[tuple[str, int, int]]:
