@@ -30,6 +30,9 @@ settings = feedkit.Settings.from_env()  # prefix="FEEDKIT_" unless another is gi
 
 The names of times end in `_s` (seconds) or `_ms` (milliseconds), those of sizes in `_bytes`.
 
+Some bounds are fixed: an `idempotency_key` has 1 to 255 characters, the `kind` of a post up to 32, a tag up to 100, a
+`time_zone` up to 64; `extra` is nested up to 32 deep; a picture has up to 1,000,000 pixels each way.
+
 This page is written from the code by `.venv/bin/python -m tests.settings_page`; a test tells when it is not.
 
 | setting | default | allowed | unit | what it does |

@@ -686,3 +686,42 @@ def test_posts_are_found_by_the_hosts_own_names(feed: feedkit.Feed[str]) -> None
     assert feed.posts.by_ref("bob", []) == {}
     with pytest.raises(LimitExceeded):
         feed.posts.by_ref("bob", ["x"] * 501)
+
+
+def test_a_story_that_has_ended_answers_its_author_by_no_id(
+    feed: feedkit.Feed[str], clock: ManualClock
+) -> None:
+    # given a story that was edited
+    story = feed.publish("ada", text="one", expires_in=HOUR)
+    feed.edit("ada", story.id, text="two")
+    assert len(feed.posts.revisions("ada", story.id)) == 1
+
+    # when
+    clock.advance(hours=1)
+
+    # then it is neither read nor edited, but can be deleted
+    with pytest.raises(NotFound):
+        feed.edit("ada", story.id, text="three")
+    with pytest.raises(NotFound):
+        feed.posts.revisions("ada", story.id)
+    assert feed.delete("ada", story.id)
+
+
+def test_a_scheduled_post_keeps_the_end_that_it_has_unless_a_new_one_is_given(
+    feed: feedkit.Feed[str], clock: ManualClock
+) -> None:
+    story = feed.publish("ada", text="soon", at=START + 3 * HOUR, expires_in=HOUR)
+    assert feed.drafts.publish("ada", story.id, at=START + 2 * HOUR).expires_at == START + 4 * HOUR
+    with pytest.raises(InvalidArgument, match="give expires_in or expires_at as well") as refused:
+        feed.drafts.publish("ada", story.id, at=START + 6 * HOUR)
+    assert refused.value.argument == "expires_at"
+    moved = feed.drafts.publish("ada", story.id, at=START + 6 * HOUR, expires_in=HOUR)
+    assert moved.expires_at == START + 7 * HOUR
+
+
+def test_whoever_is_on_a_list_is_not_told_which(feed: feedkit.Feed[str]) -> None:
+    close = feed.lists.create("ada", "close friends")
+    feed.lists.add("ada", close.id, ["bob"])
+    post = feed.publish("ada", text="for few", audience="list", list=close.id)
+    assert str(close.id) not in str(feed.post("bob", post.id).to_dict())
+    assert feed.post("ada", post.id).post.list_id == close.id

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import feedkit
-from feedkit import Counts, Settings
+from feedkit import Counts, ManualClock, Settings
 from feedkit.model import Count, Event, EventKind
-from tests.cases.case_tools import opened
+from tests.cases.case_tools import START, opened
 
 IDLE = {"deliver": "thread", "settings": Settings(poll_interval_ms=60_000)}
 """Nobody applies the log to truth but who drains."""
@@ -572,3 +573,41 @@ def test_any_interleaving_over_two_feeds_is_what_the_model_says(
             run((one, other), steps, host)
 
         interleaved()
+
+
+def test_what_expires_is_in_no_counter(backend_url: str) -> None:
+    clock = ManualClock(START)
+    with opened(backend_url, clock=clock) as feed:
+        # given stories that answer, quote and repost beside posts that stay
+        post = feed.publish("ada", text="hello")
+        for lifetime in (timedelta(hours=1), None):
+            feed.publish("bob", text="re", reply_to=post.id, expires_in=lifetime)
+            feed.publish("bob", text="look", quote_of=post.id, expires_in=lifetime)
+        story = feed.publish("ada", text="at the lake", expires_in=timedelta(hours=1))
+        feed.repost("bob", story.id)
+
+        # then a number tells the same before and after their end, drained or not
+        def told() -> tuple[int, ...]:
+            seen = counts(feed, None, post.id)
+            return (
+                seen.replies,
+                seen.quotes,
+                *(feed.profile(None, who).counts.posts for who in ("ada", "bob")),
+            )
+
+        assert told() == (1, 1, 1, 2)
+        clock.advance(hours=2)
+        assert told() == (1, 1, 1, 2)
+        feed.drain()
+        assert told() == (1, 1, 1, 2)
+        assert len(feed.thread(None, post.id)) == 1
+        assert len(feed.profile(None, "bob")) == 1, "the repost ended with what it shares"
+        assert len(feed.profile(None, "bob", tab="replies")) == 1
+
+        # and taking one back that never counted changes nothing
+        clock.advance(hours=-2)
+        feed.delete("ada", story.id)
+        feed.block("cat", "bob")
+        feed.drain()
+        assert told() == (1, 1, 1, 2)
+        assert (counts(feed, "cat", post.id).replies, counts(feed, "cat", post.id).quotes) == (0, 0)

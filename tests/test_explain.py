@@ -539,3 +539,15 @@ def test_it_reads_as_text_and_as_json(world: World) -> None:
     assert str(explanation).splitlines()[0] == f"Post {post.id} is in the home feed."
     assert "bob follows ada since 2026-01-01T00:00:00.000Z" in str(explanation)
     assert "the text" not in said + str(explanation)
+
+
+def test_a_mute_that_has_lapsed_is_not_told(world: World) -> None:
+    world.do("follow", "bob", "ada")
+    post = world.add("ada")
+    world.feed.mute("bob", "ada", duration=timedelta(hours=1))
+    assert ("graph", "muted") in codes(world.feed.explain("bob", post.id))
+
+    world.clock.advance(hours=2)
+
+    check(world, "bob")
+    assert ("graph", "muted") not in codes(world.feed.explain("bob", post.id))

@@ -673,3 +673,17 @@ def told(feed: Feed[str]) -> Any:
     rows = {(keys[a], kind, keys[b]) for a, kind, b in truth.read(links)}
     totals = {name: counts(feed, name) for name in "abcde"}
     return rows, totals
+
+
+@pytest.mark.parametrize("rows", [None, 7, "ada", object()])
+def test_what_gives_no_rows_is_refused(feed: Feed[str], rows: Any) -> None:
+    for name in ("users", "follows", "posts"):
+        with pytest.raises(InvalidArgument, match="rows must be a list") as refused:
+            getattr(feed.imports, name)(rows)
+        assert refused.value.argument == "rows"
+        with pytest.raises(InvalidArgument, match="progress must be a function"):
+            getattr(feed.imports, name)([], progress=7)
+    with pytest.raises(InvalidArgument, match="pairs must be a list"):
+        feed.graph.reconcile(rows)
+    with pytest.raises(InvalidArgument, match="progress must be a function"):
+        feed.graph.reconcile([], progress=7)  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 
 import attrs
 import pytest
@@ -279,3 +280,26 @@ def test_where_it_is_open_a_private_account_shows_its_followers_alone(
     # then
     assert ids(tab(feed, "cyd", "bob")) == []
     assert ids(tab(feed, "bob", "bob")) == posts[::-1]
+
+
+@pytest.mark.parametrize("behind", [timedelta(0), timedelta(seconds=2)])
+def test_what_is_done_at_the_same_moment_or_by_a_clock_that_is_behind_is_newer_all_the_same(
+    backend_url: str, behind: timedelta
+) -> None:
+    clock = ManualClock(START)
+    with opened(backend_url, clock=clock) as feed:
+        # given a page of what bob did to the younger of two posts
+        older, younger = feed.publish("ada", text="1"), feed.publish("ada", text="2")
+        feed.react("bob", younger.id)
+        feed.save("bob", younger.id)
+        seen = tab(feed, "bob", "bob").newer_cursor, feed.saved("bob").newer_cursor
+
+        # when he does the same to the older one
+        clock.advance(seconds=-behind.total_seconds())
+        feed.react("bob", older.id)
+        feed.save("bob", older.id)
+
+        # then
+        assert ids(tab(feed, "bob", "bob", seen[0])) == [older.id]
+        assert ids(feed.saved("bob", cursor=seen[1])) == [older.id]
+        assert ids(tab(feed, "bob", "bob")) == ids(feed.saved("bob")) == [older.id, younger.id]

@@ -537,3 +537,46 @@ def test_staff_see_what_was_said_before(feed: feedkit.Feed[str]) -> None:
     feed.edit("ada", post.id, text="polite")
     feed.delete("ada", post.id)
     assert [one.text for one in eve(feed).revisions(post.id)] == ["rude"]
+
+
+def test_a_repost_that_was_made_again_meanwhile_is_not_restored(feed: feedkit.Feed[str]) -> None:
+    """Everybody has one repost of a post."""
+    # given
+    post = feed.publish("ada", text="hello")
+    first = feed.repost("bob", post.id)
+    eve(feed).remove(first.id)
+    second = feed.repost("bob", post.id)
+    assert second.id != first.id
+
+    # then
+    with pytest.raises(Conflict, match="reposted that post again"):
+        eve(feed).restore(first.id)
+    feed.drain()
+    assert feed.post(None, post.id).counts.reposts == 1
+    feed.unrepost("bob", post.id)
+    assert eve(feed).restore(first.id).status is PostStatus.PUBLISHED
+    feed.drain()
+    assert feed.post(None, post.id).counts.reposts == 1
+
+
+def test_a_held_answer_is_looked_up_again_when_it_is_released(feed: feedkit.Feed[str]) -> None:
+    # given
+    post = feed.publish("ada", text="hello")
+    held = [
+        feed.publish("bob", text="re", reply_to=post.id, hold=True),
+        feed.publish("bob", text="look", quote_of=post.id, hold=True),
+    ]
+
+    # when
+    feed.block("ada", "bob")
+
+    # then both wait until he may answer again
+    for one in held:
+        with pytest.raises(Conflict, match="may not see or share any more"):
+            eve(feed).release(one.id)
+    assert not ids(feed.profile(None, "bob"))
+    feed.unblock("ada", "bob")
+    for one in held:
+        eve(feed).release(one.id)
+    assert ids(feed.profile(None, "bob")) == [held[1].id]
+    assert ids(feed.thread(None, post.id)) == [held[0].id]

@@ -254,7 +254,7 @@ class Runtime(Generic[Key]):
             truth, self.readthrough, self.posts, self.comments, cursors, settings, clock=clock
         )
         self.media_posts = MediaPosts(reader, self.readthrough, truth)
-        self.own_posts = OwnPosts(truth, cursors)
+        self.own_posts = OwnPosts(truth, cursors, clock)
         self.audit = Audit(truth, self.readthrough, cursors)
         self.exporter = Exporter(truth, self.readthrough, hydrator, clock)
         self.explainer = Explainer(truth, self.readthrough, self.home, hydrator, self.stores, settings, clock)
@@ -283,7 +283,9 @@ class Runtime(Generic[Key]):
         self.editing = Editing(truth, *around, entities=entities)
         self.pins = Pins(truth, *around)
         self.media_writing = MediaWriting(truth, clock, settings)
-        self.staff_writing = StaffWriting(truth, self.minting, self.post_writing, clock)
+        self.staff_writing = StaffWriting(
+            truth, self.minting, self.post_writing, clock, targets=targets, reposting=self.reposting
+        )
         self.graph = Graph(truth, standing, clock, settings)
         self.list_writing = ListWriting(truth, self.minting, clock, settings)
         self.user_writing = UserWriting(truth, clock, settings)

@@ -237,7 +237,7 @@ def _gone(post: Post, author: User[Any] | None, now_ms: int) -> Hidden | None:
         return Hidden.DELETED
     if post.status is not _PUBLISHED:
         return _BY_STATUS[post.status]
-    if post.expires_ms is not None and post.expires_ms <= now_ms:
+    if post.has_ended(now_ms):
         return Hidden.EXPIRED
     return None if takes_part(author, now_ms) else Hidden.SUSPENDED
 

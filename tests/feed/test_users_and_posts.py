@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,6 +56,7 @@ def test_users_are_added_and_patched(feed: feedkit.Feed[str]) -> None:
         ("time_zone", ""),
         ("time_zone", 5),
         ("time_zone", "x" * 5000),
+        ("time_zone", Path("Europe/Vienna")),
     ],
 )
 def test_fields_of_users_are_bounded(field: str, wrong: Any) -> None:

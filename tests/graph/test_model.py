@@ -105,7 +105,7 @@ class Model:
         changed = (b, a) in self.asks | self.requests
         self.asks.discard((b, a))
         self.requests.discard((b, a))
-        return Relation("none", changed)
+        return Relation("active" if not changed and (b, a) in self.follows else "none", changed)
 
     def block(self, a: str, b: str) -> Relation:
         new = (a, b) not in self.blocks

@@ -51,6 +51,7 @@ def test_who_is_accepted_follows_and_sees_what_came_before(feed: Feed) -> None:
     assert waiting(feed, "ada") == []
     assert counts(feed, "ada") == (1, 0, 0)
     assert feed.accept("ada", "bob") == feedkit.Relation("active", changed=False)
+    assert feed.decline("ada", "bob") == feedkit.Relation("active", changed=False), "the follow stands"
     assert feed.follow("bob", "ada") == feedkit.Relation("active", changed=False)
 
 

@@ -43,6 +43,13 @@ def draft(**parts: Any) -> Draft:
     return Drafting(SETTINGS).draft(**{**PARTS, **parts})
 
 
+class SaysPublic:
+    """No audience, though it reads like one."""
+
+    def __str__(self) -> str:
+        return "public"
+
+
 def nested(depth: int, leaf: Any = 1) -> Any:
     value = leaf
     for level in range(depth):
@@ -126,6 +133,8 @@ REFUSED: list[tuple[str, Any, str]] = [
     ("audience", "everyone", "one of public, unlisted, followers, friends, list, only_me"),
     ("audience", "PUBLIC", "one of"),
     ("audience", 10**5000, "one of"),
+    ("audience", nested(5000), "one of"),  # too deep to be written out
+    ("audience", SaysPublic(), "one of"),
     ("media", "https://a.example", "must be a list"),
     ("media", b"bytes", "must be a list"),
     ("media", {"url": "u"}, "must be a list"),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from feedkit.idset import Ids, contains
-from feedkit.model import FRIENDS, OF_POSTS, OF_PRIVATE, Audience, Count, Event, EventKind
+from feedkit.model import ENDS, FRIENDS, OF_POSTS, OF_PRIVATE, Audience, Count, Event, EventKind
 from feedkit.storage.base import COUNTED, REACTED, Truth, Tx
 from feedkit.storage.bulk import NewPosts
 from feedkit.storage.events import COUNTERS
@@ -31,7 +31,9 @@ class Counters:
     def deltas(self, tx: Tx, events: Sequence[Event]) -> Deltas:
         """What these events change, given counters that contain every event before them."""
         deltas: Deltas = Counter()
-        naming = [event for event in events if event.kind in OF_POSTS and event.about]
+        naming = [
+            event for event in events if event.kind in OF_POSTS and not _NAMED.keys().isdisjoint(event.roles)
+        ]
         if naming:
             self._add_named(tx, naming, deltas)
         for event in events:
@@ -43,8 +45,8 @@ class Counters:
         """Answers, reposts and quotes, in what they name.
 
         Each is counted as long as everybody may see it: for a public or unlisted audience, not by an author
-        who was private when it was published. Whether it is counted stands beside it, so that it does not
-        matter how often the log says so, nor in which words.
+        who was private when it was published, and none that expires, since nothing happens then. Whether it is
+        counted stands beside it, so that it does not matter how often the log says so, nor in which words.
         """
         stored = self._truth.counts.get_many(tx, list({event.object_id for event in events}))
         counted = {post_id: kinds.get(COUNTED, 0) for post_id, kinds in stored.items()}
@@ -83,7 +85,7 @@ def _is_counted(event: Event, before: int) -> int:
         return 0
     if event.kind is EventKind.POST_EDITED and event.detail == event.audience:
         return before
-    return int(all(role != OF_PRIVATE for role, _ in event.about))
+    return int(event.roles.isdisjoint((OF_PRIVATE, ENDS)))
 
 
 def _deltas(event: Event) -> Iterator[tuple[tuple[int, str], int]]:
@@ -95,7 +97,9 @@ def _deltas(event: Event) -> Iterator[tuple[tuple[int, str], int]]:
             if event.detail == FRIENDS:
                 yield (event.actor_id, Count.FRIENDS), sign
                 yield (event.object_id, Count.FRIENDS), sign
-        # Posts for a narrower audience are not counted: the number is shown to everybody.
+        # Posts for a narrower audience are not counted, since the number is shown to everybody, nor any that expires.
+        case EventKind.POST_PUBLISHED | EventKind.POST_DELETED | EventKind.POST_EDITED if ENDS in event.roles:
+            pass
         case EventKind.POST_PUBLISHED if event.audience is Audience.PUBLIC:
             yield (event.actor_id, Count.POSTS), 1
         case EventKind.POST_DELETED if event.audience is Audience.PUBLIC:

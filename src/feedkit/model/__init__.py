@@ -5,7 +5,7 @@ aware UTC datetimes, and RFC 3339 strings in `to_dict()`.
 """
 
 from feedkit.model.bus import BusLag, ConsumeResult
-from feedkit.model.events import FRIENDS, OF_POSTS, OF_PRIVATE, Event, EventKind
+from feedkit.model.events import ENDS, FRIENDS, OF_POSTS, OF_PRIVATE, Event, EventKind
 from feedkit.model.explanations import Explanation, Step
 from feedkit.model.kinds import Assoc, Audience, Count, MediaStatus, PostStatus, Route, UserStatus
 from feedkit.model.letters import DeadLetter
@@ -53,6 +53,7 @@ from feedkit.model.staff import AuditEntry, AuditPage
 
 __all__ = [
     "ACTIVE",
+    "ENDS",
     "FOLLOW",
     "FRIENDS",
     "FRIENDSHIP",

@@ -56,14 +56,18 @@ OF_PRIVATE = "private"
 """The role under which the event of a post names its author, where they are private and it names another post."""
 
 
+ENDS = "ends"
+"""The role under which the event of a post names its author, where the post expires."""
+
+
 @attrs.frozen(slots=True)
 class Event:
     """One line of the log. `number` orders it; 0 means that it is not numbered yet.
 
     `actor_id` did it, to `object_id`: a post, a user, a comment or a list. For a post the actor is its author,
     and `position`, `route` and `audience` are set. `about` names what else it touches, by role: for a post
-    "reply", "repost" and "quote" with the post that it answers or shares, and `OF_PRIVATE`; for a comment "post"
-    and "parent"; for a list "member". `detail` is the kind of a reaction; of an edited post the audience of
+    "reply", "repost" and "quote" with the post that it answers or shares, `OF_PRIVATE` and `ENDS`; for a comment
+    "post" and "parent"; for a list "member". `detail` is the kind of a reaction; of an edited post the audience of
     before; of a follow `FRIENDS` where it began or ended a friendship.
     """
 
@@ -77,6 +81,11 @@ class Event:
     number: int = 0
     detail: str = ""
     about: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Those that `about` names."""
+        return frozenset(role for role, _ in self.about)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-safe form."""

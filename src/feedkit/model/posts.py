@@ -112,6 +112,10 @@ class Post:
         """When its author deleted it."""
         return _moment(self.deleted_ms)
 
+    def has_ended(self, now_ms: int) -> bool:
+        """Whether it has expired: from then on nobody sees it."""
+        return self.expires_ms is not None and self.expires_ms <= now_ms
+
     @property
     def expires_at(self) -> datetime | None:
         """From when on nobody sees it."""
@@ -156,7 +160,6 @@ class Post:
             "edited_at": rfc3339(_moment(self.edited_ms)),
             "expires_at": rfc3339(_moment(self.expires_ms)),
             "scheduled_at": rfc3339(_moment(self.scheduled_ms)),
-            "list_id": _id(self.list_id),
             "revision": self.revision,
         }
 

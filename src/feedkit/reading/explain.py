@@ -13,7 +13,7 @@ from feedkit.clock import Clock
 from feedkit.cursor import Cursor
 from feedkit.errors import NotFound
 from feedkit.ids import MAX_ID
-from feedkit.model import Event, EventKind, Explanation, Key, Post, User
+from feedkit.model import Assoc, Event, EventKind, Explanation, Key, Post, User, has_lapsed
 from feedkit.reading.feeds import Opened
 from feedkit.reading.home import Home
 from feedkit.reading.hydrate import Hydrator
@@ -88,6 +88,9 @@ class Explainer(Generic[Key]):
         if viewer_id is None:
             return {}
         found = self.truth.read(lambda tx: self.truth.graph.between(tx, viewer_id, author_id))
+        _, until_ms = found.get(Assoc.MUTES, (0, None))
+        if has_lapsed(until_ms or 0, self.clock.now_ms()):
+            del found[Assoc.MUTES]
         return {kind.value: row for kind, row in found.items()}
 
     def _delivered(self, viewer_id: int | None, post: Post) -> Delivered:

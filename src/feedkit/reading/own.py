@@ -1,5 +1,6 @@
 """What only its author is shown: drafts, and what a post said before it was edited."""
 
+from feedkit.clock import Clock
 from feedkit.cursor import Cursor, CursorCodec
 from feedkit.errors import NotFound
 from feedkit.ids import MAX_ID
@@ -13,8 +14,8 @@ _UNPUBLISHED = (PostStatus.DRAFT, PostStatus.PENDING_REVIEW)
 class OwnPosts:
     """Reads an author's own posts, straight from truth: nothing here is asked for often."""
 
-    def __init__(self, truth: Truth, cursors: CursorCodec) -> None:
-        self._truth, self._cursors = truth, cursors
+    def __init__(self, truth: Truth, cursors: CursorCodec, clock: Clock) -> None:
+        self._truth, self._cursors, self._clock = truth, cursors, clock
 
     def drafts(self, author_id: int | None, author_tag: int, *, cursor: object, limit: int) -> DraftPage:
         """A page of drafts and scheduled posts, the newest first. Raises InvalidCursor."""
@@ -39,7 +40,8 @@ class OwnPosts:
 
     def revisions(self, author_id: int | None, post_id: int) -> list[Revision]:
         """What a post of this author said before each edit, the first first. Raises NotFound."""
-        self._own(author_id, post_id)
+        if self._own(author_id, post_id).has_ended(self._clock.now_ms()):
+            raise _not_found()
         return self.revisions_of(post_id)
 
     def revisions_of(self, post_id: int) -> list[Revision]:

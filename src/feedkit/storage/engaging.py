@@ -21,8 +21,8 @@ class EngagementStore(Protocol):
     def own(self, tx: Tx, viewer_id: int, object_ids: Sequence[int]) -> dict[int, Own]:
         """What one viewer did to these; nothing for those they did nothing to."""
 
-    def lock(self, tx: Tx, actor_id: int, target_id: int) -> None:
-        """Let what this person does to that happen one after the other until the transaction ends."""
+    def lock(self, tx: Tx, actor_id: int) -> None:
+        """Let what this person does happen one after the other until the transaction ends."""
 
     def held(self, tx: Tx, actor_id: int, target_id: int) -> list[str]:
         """The kinds of this person's reactions to that, the oldest first."""

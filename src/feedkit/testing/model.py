@@ -82,9 +82,12 @@ class Model(People, Engagement):
 
     def stands(self, post: Known) -> bool:
         """Whether the post is there for anybody at all."""
-        ended = post.expires_ms is not None and post.expires_ms <= self.now_ms
         gone = post.id in self.deleted or post.id in self.removed
-        return not gone and not ended and not self.is_suspended(post.author)
+        return not gone and not self.has_ended(post) and not self.is_suspended(post.author)
+
+    def has_ended(self, post: Known) -> bool:
+        """Whether a story is over."""
+        return post.expires_ms is not None and post.expires_ms <= self.now_ms
 
     def may_see(self, viewer: str | None, post: Known) -> bool:
         """Whether the post exists for this viewer, wherever they meet it."""
@@ -114,10 +117,10 @@ class Model(People, Engagement):
         return post.author == actor or for_all
 
     def repost_by(self, actor: str, content: int) -> Known | None:
-        """Somebody's own repost of a post, the first if staff have brought back another."""
+        """Somebody's own repost of a post, of which there is one."""
         gone = self.deleted | self.removed
         mine = (post for post in self.posts.values() if (post.author, post.repost_of) == (actor, content))
-        return min((post for post in mine if post.id not in gone), key=lambda post: post.id, default=None)
+        return next((post for post in mine if post.id not in gone), None)
 
     def quoted(self, surface: Surface, post: Known) -> int | None:
         """What a post shows inside itself on this surface."""
@@ -185,10 +188,10 @@ class Model(People, Engagement):
         return super().edges() | ends
 
     def post_count(self, user: str) -> int:
-        """How many posts a profile says there are: public ones that nobody took away."""
+        """How many posts a profile says there are: public ones that nobody took away, and no stories."""
         gone = self.deleted | self.removed
         mine = (post for post in self.posts.values() if post.author == user and post.id not in gone)
-        return sum(post.audience == PUBLIC for post in mine)
+        return sum(post.audience == PUBLIC and post.expires_ms is None for post in mine)
 
     # engagement
 
@@ -216,9 +219,9 @@ class Model(People, Engagement):
         )
 
     def _counts(self, viewer: str | None, post: Known) -> bool:
-        """Whether everybody could see a post, so that it is counted in what it names."""
+        """Whether everybody could see a post, and for good, so that it is counted in what it names."""
         gone = post.id in self.deleted or post.id in self.removed
-        for_all = post.audience in (PUBLIC, UNLISTED) and not post.by_private
+        for_all = post.audience in (PUBLIC, UNLISTED) and not post.by_private and post.expires_ms is None
         return not gone and for_all and not self.apart(viewer, post.author)
 
     def may_read(self, viewer: str | None, said: Said) -> bool:

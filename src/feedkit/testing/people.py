@@ -82,7 +82,7 @@ class People:
         asked = (target, actor) in self.requests or (target, actor) in self.asks
         self.requests.pop((target, actor), None)
         self.asks.discard((target, actor))
-        return NONE, asked
+        return (ACTIVE if not asked and (target, actor) in self.follows else NONE), asked
 
     def _agree(self, actor: str, target: str) -> Answer:
         for pair in ((actor, target), (target, actor)):

@@ -9,7 +9,13 @@ from feedkit.runtime import Runtime
 from feedkit.settings import Settings
 from feedkit.writing.checks import checked_int
 
-UNSET: Any = object()
+
+class _Unset:
+    def __repr__(self) -> str:
+        return "UNSET"  # in the signatures that help() shows
+
+
+UNSET: Any = _Unset()
 """The default of an argument that was left out, where None means something."""
 
 

@@ -62,7 +62,7 @@ class GraphVerbs(Verbs[Key]):
         return self._unrelate(lambda graph: graph.accept, owner, requester, connection, names=_REQUEST)
 
     def decline(self, owner: Key, requester: Key, *, connection: Any = None) -> Relation:
-        """Refuse what a requester waits for. They are not told, and may ask again."""
+        """Refuse what a requester waits for. They are not told, and may ask again. Who follows already goes on."""
         return self._unrelate(lambda graph: graph.decline, owner, requester, connection, names=_REQUEST)
 
     def block(self, actor: Key, target: Key, *, connection: Any = None) -> Relation:

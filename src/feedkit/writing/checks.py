@@ -110,13 +110,10 @@ def checked_id(name: str, value: object, where: str = "") -> int:
 
 def checked_choice(name: str, value: object, choices: type[E]) -> E:
     """A member of an enumeration, or its string."""
-    try:
-        return choices(str(value))
-    except ValueError as error:
-        message = (
-            f"{name} must be one of {', '.join(choices)}; got {type(value).__name__} that is none of them"
-        )
-        raise InvalidArgument(message, argument=name) from error
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return choices(value)
+    raise InvalidArgument(f"{name} must be one of {', '.join(choices)}; got {shown(value)}", argument=name)
 
 
 def check_length(name: str, actual: int, limit: int, unit: str, setting: str) -> None:

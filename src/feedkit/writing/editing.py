@@ -52,7 +52,7 @@ class Editing:
         def work(tx: Tx) -> Post:
             self._standing.check(tx, author_id)
             before = self._writing.own(tx, author_id, post_id)
-            _check_editable(before)
+            _check_editable(before, self._clock.now_ms())
             after = attrs.evolve(before, **self._drafting.changes(given, before.audience), **named)
             if after.list_id != before.list_id:
                 self._writing.check_list(tx, author_id, after.list_id)
@@ -80,8 +80,8 @@ class Editing:
         self._truth.lives.add_revision(tx, before.id, said)
 
 
-def _check_editable(post: Post) -> None:
-    if post.deleted_ms is not None:
+def _check_editable(post: Post, now_ms: int) -> None:
+    if post.deleted_ms is not None or post.has_ended(now_ms):
         raise no_such_post()
     if post.status is PostStatus.DRAFT:
         raise Conflict("post_id names a draft; change it with feed.drafts.save", argument="post_id")

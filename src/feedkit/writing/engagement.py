@@ -5,11 +5,15 @@ from typing import Any
 
 from feedkit.clock import Clock
 from feedkit.errors import InvalidArgument, shown
+from feedkit.ids import MAX_ID
 from feedkit.model import ACTIVE, NONE, Assoc, Event, EventKind, Relation
 from feedkit.settings import Settings
-from feedkit.storage.base import Truth, Tx
+from feedkit.storage.base import REACTED, Truth, Tx
+from feedkit.storage.engaging import Mark
 from feedkit.writing.standing import Standing
 from feedkit.writing.targets import Targets
+
+_BEHIND_ALL: Mark = (MAX_ID, MAX_ID)
 
 
 class Engagement:
@@ -56,20 +60,21 @@ class Engagement:
     def _react(self, tx: Tx, actor_id: int, target_id: int, kind: str) -> Relation:
         self._standing.check(tx, actor_id, "actor")
         target_id = self._targets.either(tx, actor_id, target_id, "target_id")
-        self._truth.engagement.lock(tx, actor_id, target_id)
-        held = self._truth.engagement.held(tx, actor_id, target_id)
+        engagement = self._truth.engagement
+        engagement.lock(tx, actor_id)
+        held = engagement.held(tx, actor_id, target_id)
         if kind in held:
             return Relation(ACTIVE, changed=False)
+        moment = self._behind(engagement.newest_of_kinds(tx, actor_id, REACTED, _BEHIND_ALL, 1))
         for displaced in _displaced(held, self._most):
             self._remove(tx, actor_id, displaced, target_id)
-        now_ms = self._clock.now_ms()
-        self._truth.engagement.add(tx, actor_id, kind, target_id, now_ms)
+        engagement.add(tx, actor_id, kind, target_id, moment)
         self._append(tx, EventKind.REACTION_ADDED, actor_id, target_id, kind)
         return Relation(ACTIVE, changed=True)
 
     def _unreact(self, tx: Tx, actor_id: int, target_id: int, kind: str | None) -> Relation:
         target_id = self._own_target(tx, target_id)
-        self._truth.engagement.lock(tx, actor_id, target_id)
+        self._truth.engagement.lock(tx, actor_id)
         held = self._truth.engagement.held(tx, actor_id, target_id)
         gone = [one for one in held if kind in (None, one)]
         for one in gone:
@@ -79,7 +84,9 @@ class Engagement:
     def _save(self, tx: Tx, actor_id: int, post_id: int) -> Relation:
         self._standing.check(tx, actor_id, "actor")
         post_id = self._targets.post(tx, actor_id, post_id, "post_id").id
-        changed = self._truth.graph.add(tx, actor_id, Assoc.SAVES, post_id, self._clock.now_ms())
+        self._truth.engagement.lock(tx, actor_id)
+        moment = self._behind(self._truth.graph.newest(tx, actor_id, Assoc.SAVES, _BEHIND_ALL, 1))
+        changed = self._truth.graph.add(tx, actor_id, Assoc.SAVES, post_id, moment)
         if changed:
             self._append(tx, EventKind.SAVE_ADDED, actor_id, post_id)
         return Relation(ACTIVE, changed)
@@ -90,6 +97,10 @@ class Engagement:
         if changed:
             self._append(tx, EventKind.SAVE_REMOVED, actor_id, post_id)
         return Relation(NONE, changed)
+
+    def _behind(self, newest: Sequence[Mark]) -> int:
+        """Now, but after what this person did before: a list that is read on from there then misses nothing."""
+        return max([self._clock.now_ms(), *(time + 1 for time, _ in newest)])
 
     def _own_target(self, tx: Tx, target_id: int) -> int:
         """Of a repost, the post that it shares: there stands what was done."""

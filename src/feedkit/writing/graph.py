@@ -118,7 +118,8 @@ class Graph:
     def decline(self, pair: Pair) -> Relation:
         """Refuse everything that the target asks the actor for."""
         declined = [pair.remove(kind) for kind in (Assoc.REQUESTED_BY, Assoc.ASKED_BY)]
-        return Relation(NONE, any(declined))
+        stands = pair.has(Assoc.FOLLOWED_BY) and not any(declined)
+        return Relation(ACTIVE if stands else NONE, any(declined))
 
     def block(self, pair: Pair) -> Relation:
         """Block the target, and end everything between the two but blocks and mutes."""

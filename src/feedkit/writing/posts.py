@@ -4,7 +4,7 @@ import attrs
 
 from feedkit.errors import NotFound
 from feedkit.fanout.routing import Router
-from feedkit.model import OF_PRIVATE, Event, EventKind, Post, PostStatus, Route
+from feedkit.model import ENDS, OF_PRIVATE, Event, EventKind, Post, PostStatus, Route
 from feedkit.storage.base import Truth, Tx
 from feedkit.writing.entities import tags_of
 
@@ -72,7 +72,8 @@ def post_event(
     kind: EventKind, post: Post, now_ms: int, route: Route = Route.PUSH, before: Post | None = None
 ) -> Event:
     """What the log says of a post: an edit tells its audience of before as well."""
-    roles = (("reply", post.reply_to), ("repost", post.repost_of), ("quote", post.quote_of))
+    ends = None if post.expires_ms is None else post.author_id
+    roles = (("reply", post.reply_to), ("repost", post.repost_of), ("quote", post.quote_of), (ENDS, ends))
     return Event(
         kind,
         post.author_id,

@@ -64,6 +64,10 @@ class Reposting:
 
         return self._truth.write(work, within=host_tx)
 
+    def stands(self, tx: Tx, actor_id: int, original_id: int) -> bool:
+        """Whether the actor has a repost of this post that stands; nobody changes that before the transaction ends."""
+        return self._earlier(tx, actor_id, original_id) is not None
+
     def _earlier(self, tx: Tx, actor_id: int, original_id: int) -> Post | None:
         """The actor's repost that stands, which nobody else makes or deletes until the transaction ends."""
         self._truth.graph.lock_pair(tx, actor_id, original_id)
@@ -72,7 +76,7 @@ class Reposting:
 
 
 def _repost(post_id: int, actor_id: int, original: Post, now_ms: int) -> Post:
-    """For the audience of the original, so that it tells nobody of what they may not see."""
+    """For the audience of the original, and as long, so that it tells nobody of what they may not see."""
     return Post(
         post_id,
         post_id,
@@ -83,4 +87,5 @@ def _repost(post_id: int, actor_id: int, original: Post, now_ms: int) -> Post:
         list_id=original.list_id,
         repost_of=original.id,
         published_ms=now_ms,
+        expires_ms=original.expires_ms,
     )

@@ -6,12 +6,14 @@ from typing import Any, TypeVar
 import attrs
 
 from feedkit.clock import Clock
-from feedkit.errors import Conflict, InvalidArgument, NotFound
+from feedkit.errors import Conflict, Forbidden, InvalidArgument, NotFound
 from feedkit.model import Event, EventKind, Post, PostStatus, UserStatus
 from feedkit.storage.base import Truth, Tx, UserRow
 from feedkit.storage.lives import Act
 from feedkit.storage.minting import Minting
 from feedkit.writing.posts import PostWriting
+from feedkit.writing.reposts import Reposting
+from feedkit.writing.targets import Targets
 
 T = TypeVar("T")
 
@@ -27,8 +29,18 @@ class Errand:
 class StaffWriting:
     """The verbs for staff. Drafts are nobody's business but their author's."""
 
-    def __init__(self, truth: Truth, minting: Minting, writing: PostWriting, clock: Clock) -> None:
+    def __init__(
+        self,
+        truth: Truth,
+        minting: Minting,
+        writing: PostWriting,
+        clock: Clock,
+        *,
+        targets: Targets[Any],
+        reposting: Reposting,
+    ) -> None:
         self._truth, self._minting, self._writing, self._clock = truth, minting, writing, clock
+        self._targets, self._reposting = targets, reposting
 
     def note(self, errand: Errand, action: str, object_id: int, host_tx: Tx | None = None) -> None:
         """Write down that staff looked at something, before they see it."""
@@ -36,31 +48,52 @@ class StaffWriting:
 
     def remove(self, errand: Errand, post_id: int, host_tx: Tx | None = None) -> Post:
         """Take a post away from everybody, its author too. Raises NotFound."""
-        return self._change_post(errand, "remove", post_id, lambda _: {"status": PostStatus.REMOVED}, host_tx)
+
+        def removed(_: Tx, post: Post) -> Post:
+            return attrs.evolve(post, status=PostStatus.REMOVED)
+
+        return self._change_post(errand, "remove", post_id, removed, host_tx)
 
     def restore(self, errand: Errand, post_id: int, host_tx: Tx | None = None) -> Post:
-        """Undo a removal: at the place that the post had, or held as before. Raises NotFound."""
+        """Undo a removal: at the place that the post had, or held as before.
 
-        def fields(post: Post) -> dict[str, Any]:
+        Raises NotFound, and Conflict for a repost whose author has reposted the same post again.
+        """
+
+        def restored(tx: Tx, post: Post) -> Post:
             if post.status is not PostStatus.REMOVED:
-                return {}
-            return {"status": PostStatus.PUBLISHED if post.position else PostStatus.PENDING_REVIEW}
+                return post
+            shared = post.repost_of if post.deleted_ms is None else None
+            if shared is not None and self._reposting.stands(tx, post.author_id, shared):
+                message = "post_id names a repost whose author has reposted that post again; that one stands"
+                raise Conflict(message, argument="post_id")
+            status = PostStatus.PUBLISHED if post.position else PostStatus.PENDING_REVIEW
+            return attrs.evolve(post, status=status)
 
-        return self._change_post(errand, "restore", post_id, fields, host_tx)
+        return self._change_post(errand, "restore", post_id, restored, host_tx)
 
     def release(self, errand: Errand, post_id: int, host_tx: Tx | None = None) -> Post:
-        """Publish a post that was held. Raises NotFound, and Conflict for a post that was removed."""
+        """Publish a post that was held.
+
+        Raises NotFound, and Conflict for a post that was removed, or whose author may not answer or quote any more
+        what it answers or quotes.
+        """
         position = self._minting.mint(host_tx)
 
-        def fields(post: Post) -> dict[str, Any]:
+        def released(tx: Tx, post: Post) -> Post:
             if post.status is PostStatus.REMOVED:
                 raise Conflict("post_id names a post that was removed; restore it first", argument="post_id")
             if post.status is PostStatus.PUBLISHED:
-                return {}
+                return post
+            try:
+                named = self._targets.named_by(tx, post)
+            except (NotFound, Forbidden) as error:
+                message = "post_id names a post whose author may not see or share any more what it answers or quotes"
+                raise Conflict(message, argument="post_id") from error
             now_ms = self._clock.now_ms()
-            return {"status": PostStatus.PUBLISHED, "position": position, "published_ms": now_ms}
+            return attrs.evolve(named, status=PostStatus.PUBLISHED, position=position, published_ms=now_ms)
 
-        return self._change_post(errand, "release", post_id, fields, host_tx)
+        return self._change_post(errand, "release", post_id, released, host_tx)
 
     def suspend(
         self, errand: Errand, user_id: int, until_ms: int | None, host_tx: Tx | None = None
@@ -79,14 +112,14 @@ class StaffWriting:
         errand: Errand,
         action: str,
         post_id: int,
-        fields: Callable[[Post], dict[str, Any]],
+        change: Callable[[Tx, Post], Post],
         host_tx: Tx | None,
     ) -> Post:
         def work(tx: Tx) -> Post:
             before = self._truth.lives.lock(tx, post_id)
             if before is None or before.status is PostStatus.DRAFT:
                 raise NotFound("post_id names no post that was handed in", argument="post_id")
-            after = attrs.evolve(before, **fields(before))
+            after = change(tx, before)
             return before if after == before else self._writing.store(tx, before, after, self._clock.now_ms())
 
         return self._act(errand, action, post_id, work, host_tx)

@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 
 from feedkit.clock import Clock
-from feedkit.errors import Conflict, LimitExceeded
+from feedkit.errors import Conflict, InvalidArgument, LimitExceeded
 from feedkit.model import Audience, Post, PostStatus
 from feedkit.settings import Settings
 from feedkit.storage.base import Truth, Tx
@@ -75,7 +75,7 @@ class StoredDrafts:
             now_ms = self._clock.now_ms()
             fields = timing.fields(now_ms, self._settings)
             if fields["expires_ms"] is None and before.expires_ms is not None:
-                check_end(timing.at_ms or now_ms, before.expires_ms, self._settings)
+                _check_kept_end(timing.at_ms or now_ms, before.expires_ms, self._settings)
                 fields["expires_ms"] = before.expires_ms
             after = self._targets.named_by(tx, attrs.evolve(before, position=position, **fields))
             return self._writing.store(tx, before, after, now_ms)
@@ -128,3 +128,14 @@ class StoredDrafts:
 
     def _landed(self, tx: Tx, post_id: int) -> Post | None:
         return self._truth.lives.lock(tx, post_id)
+
+
+def _check_kept_end(start_ms: int, end_ms: int, settings: Settings) -> None:
+    """As `check_end`, for an end that was given when the post was scheduled."""
+    if end_ms <= start_ms:
+        message = (
+            "expires_at must lie after the moment when the post is published, and this one keeps what it was "
+            "scheduled with; give expires_in or expires_at as well"
+        )
+        raise InvalidArgument(message, argument="expires_at")
+    check_end(start_ms, end_ms, settings)

@@ -1,5 +1,6 @@
 """Adding and changing users."""
 
+from contextlib import suppress
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from feedkit.clock import Clock
@@ -48,8 +49,9 @@ class UserWriting:
 
 
 def _check_zone(name: object) -> None:
-    try:
-        ZoneInfo(str(name))
-    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
-        message = "time_zone must be the name of an IANA time zone, such as 'Europe/Vienna'"
-        raise InvalidArgument(message, argument="time_zone") from error
+    if isinstance(name, str):
+        with suppress(ValueError, OSError, ZoneInfoNotFoundError):
+            ZoneInfo(name)
+            return
+    message = "time_zone must be the name of an IANA time zone, such as 'Europe/Vienna'"
+    raise InvalidArgument(message, argument="time_zone")

@@ -67,8 +67,8 @@ class SqlEngagement:
                 reacted[object_id] = (*reacted.get(object_id, ()), kind.removeprefix(REACTED))
         return {one: Own(reacted.get(one, ()), one in saved) for one in saved | set(reacted)}
 
-    def lock(self, tx: Tx, actor_id: int, target_id: int) -> None:
-        self._dialect.lock(tx, f"engaged:{actor_id}:{target_id}")
+    def lock(self, tx: Tx, actor_id: int) -> None:
+        self._dialect.lock(tx, f"engaged:{actor_id}")
 
     def held(self, tx: Tx, actor_id: int, target_id: int) -> list[str]:
         kinds = self._held.column(tx, {"from_id": actor_id, "to_id": target_id})
@@ -155,7 +155,8 @@ def _is_counted(tables: Tables) -> Any:
     private = (users.c.id == posts.c.author_id) & (users.c.private != 0)
     already = sa.exists().where(mark & (counts.c.value > 0))
     about_to_be = ~sa.exists().where(mark) & ~sa.exists().where(private)
-    return posts_that_stand(posts) & sa.or_(*everybody) & (already | about_to_be)
+    stays = posts_that_stand(posts) & posts.c.expires_at.is_(None)
+    return stays & sa.or_(*everybody) & (already | about_to_be)
 
 
 def _rows(of: sa.ColumnElement[int], kind: sa.ColumnElement[str]) -> Any:

@@ -104,13 +104,12 @@ class EngagementStoreContract(TruthSuite):
             100: {REACTED + "like": 1, "replies": 1}
         }
 
-    def test_what_one_person_does_to_one_thing_waits(self, shared: Truth) -> None:
-        def lock(actor_id: int, target_id: int) -> Callable[[Tx], None]:
-            return lambda tx: shared.engagement.lock(tx, actor_id, target_id)
+    def test_what_one_person_does_waits(self, shared: Truth) -> None:
+        def lock(actor_id: int) -> Callable[[Tx], None]:
+            return lambda tx: shared.engagement.lock(tx, actor_id)
 
-        assert waits(shared, lock(ADA, 10), lock(ADA, 10))
-        assert not waits(shared, lock(ADA, 10), lock(ADA, 11))
-        assert not waits(shared, lock(ADA, 10), lock(BOB, 10))
+        assert waits(shared, lock(ADA), lock(ADA))
+        assert not waits(shared, lock(ADA), lock(BOB))
 
 
 def react(truth: Truth, *reactions: tuple[int, str, int]) -> None:

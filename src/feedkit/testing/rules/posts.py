@@ -145,7 +145,7 @@ class PostRules(ReadingRules):
         feed = self.feed(process)
         if who != post.author:
             refused(NotFound, lambda: feed.edit(who, post.id, **changes))
-        if post.id in self.model.deleted:
+        if post.id in self.model.deleted or self.model.has_ended(post):
             refused(NotFound, lambda: feed.edit(post.author, post.id, **changes))
         elif post.id in self.model.removed:
             refused(Forbidden, lambda: feed.edit(post.author, post.id, **changes))

@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
-from feedkit import NotFound
+from feedkit import Conflict, NotFound
+from feedkit.testing.known import Known
 from feedkit.testing.records import refused
 from feedkit.testing.rules.posts import audience
 from feedkit.testing.rules.sharing import SharingRules
 from feedkit.testing.rules.stage import pick, process, who
+from feedkit.verbs.staff import Staff
 
 _while = st.none() | st.sampled_from((0.005, 60, 3_600))
 
@@ -29,8 +31,7 @@ class StaffRules(SharingRules):
         self.glance(who, post.author, process=reader)
         staff = self.feed(process).staff("a moderator", reason="a test")
         if restore:
-            staff.restore(post.id)
-            self.tally["restored"] += self.model.restore(post.id)
+            self.tally["restored"] += self._restore(staff, post)
         else:
             staff.remove(post.id)
             self.model.removed.add(post.id)
@@ -51,10 +52,20 @@ class StaffRules(SharingRules):
             staff.remove(post.id)
             self.model.removed.add(post.id)
             self.observe()
-            staff.restore(post.id)
-            self.model.restore(post.id)
+            self._restore(staff, post)
             self.observe()
         self.glance(who, process=reader)
+
+    def _restore(self, staff: Staff[str], post: Known) -> bool:
+        """Whether a post was brought back; no repost is that its author has made again."""
+        removed = post.id in self.model.removed and post.id not in self.model.deleted
+        again = None if post.repost_of is None else self.model.repost_by(post.author, post.repost_of)
+        if removed and again is not None:
+            refused(Conflict, lambda: staff.restore(post.id))
+            self.tally["reposted again"] += 1
+            return False
+        staff.restore(post.id)
+        return self.model.restore(post.id)
 
     @rule(other=who, who=who, seconds=_while, undo=st.booleans(), process=process, reader=process)
     def suspend(

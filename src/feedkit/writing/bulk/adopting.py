@@ -11,7 +11,7 @@ from feedkit.settings import Settings
 from feedkit.storage.base import Truth
 from feedkit.storage.directory import Directory
 from feedkit.storage.minting import Minting
-from feedkit.writing.bulk.chunks import Past, Progress
+from feedkit.writing.bulk.chunks import Past, Progress, check_source
 from feedkit.writing.bulk.follows import FollowImport
 from feedkit.writing.bulk.links import FollowWriting
 from feedkit.writing.bulk.people import People
@@ -53,6 +53,7 @@ class Adopting:
         self, rows: Iterable[Any], *, chunk: int | None, start: int, progress: Progress | None
     ) -> ImportReport:
         """Import users."""
+        check_source("rows", rows, progress)
         users = UserImport(self._truth, self._people(), self._user_writing, self._clock)
         return users.run(rows, size=self._rows(chunk), start=_start(start), progress=progress)
 
@@ -60,6 +61,7 @@ class Adopting:
         self, rows: Iterable[Any], *, chunk: int | None, start: int, progress: Progress | None
     ) -> ImportReport:
         """Import follows."""
+        check_source("rows", rows, progress)
         follows = FollowImport(self._truth, self._people(), self._follow_writing, self._clock)
         return follows.run(rows, size=self._rows(chunk), start=_start(start), progress=progress)
 
@@ -67,6 +69,7 @@ class Adopting:
         self, rows: Iterable[Any], *, chunk: int | None, start: int, progress: Progress | None
     ) -> ImportReport:
         """Import posts."""
+        check_source("rows", rows, progress)
         people = self._people()
         checks = PostRowChecks(people, self._drafting, self._clock, self._settings)
         posts = PostImport(self._truth, people, checks, self._entities, self._clock)
@@ -84,6 +87,7 @@ class Adopting:
         progress: Callable[[ReconcileReport[Any]], object] | None,
     ) -> ReconcileReport[Any]:
         """Bring the follows of truth in line with these pairs."""
+        check_source("pairs", pairs, progress)
         if as_of is not None and resume is not None:
             message = "as_of cannot be given together with resume, which knows when its run began"
             raise InvalidArgument(message, argument="as_of")

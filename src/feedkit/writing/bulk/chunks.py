@@ -168,6 +168,16 @@ def _overlapping(
         chunk = following
 
 
+def check_source(name: str, rows: object, progress: object) -> None:
+    """Refuse what has no rows to give, and a `progress` that cannot be called. Raises InvalidArgument."""
+    if isinstance(rows, (str, bytes)) or not isinstance(rows, Iterable):
+        message = f"{name} must be a list, a generator or another iterable of rows, got {type(rows).__name__}"
+        raise InvalidArgument(message, argument=name)
+    if progress is not None and not callable(progress):
+        message = f"progress must be a function that takes a report, got {type(progress).__name__}"
+        raise InvalidArgument(message, argument="progress")
+
+
 def row_error(number: int, error: FeedkitError) -> FeedkitError:
     """The same error, which names the row as well."""
     error.message = f"rows[{number}]: {error.message}"
