@@ -596,6 +596,7 @@ def test_what_expires_is_in_no_counter(backend_url: str) -> None:
             )
 
         assert told() == (1, 1, 1, 2)
+        assert counts(feed, None, story.id).reposts == 1, "which both end at once"
         clock.advance(hours=2)
         assert told() == (1, 1, 1, 2)
         feed.drain()

@@ -45,8 +45,9 @@ class Counters:
         """Answers, reposts and quotes, in what they name.
 
         Each is counted as long as everybody may see it: for a public or unlisted audience, not by an author
-        who was private when it was published, and none that expires, since nothing happens then. Whether it is
-        counted stands beside it, so that it does not matter how often the log says so, nor in which words.
+        who was private when it was published, and no answer or quote that expires, since nothing happens then.
+        Whether it is counted stands beside it, so that it does not matter how often the log says so, nor in which
+        words.
         """
         stored = self._truth.counts.get_many(tx, list({event.object_id for event in events}))
         counted = {post_id: kinds.get(COUNTED, 0) for post_id, kinds in stored.items()}
@@ -85,7 +86,8 @@ def _is_counted(event: Event, before: int) -> int:
         return 0
     if event.kind is EventKind.POST_EDITED and event.detail == event.audience:
         return before
-    return int(event.roles.isdisjoint((OF_PRIVATE, ENDS)))
+    stays = ENDS not in event.roles or "repost" in event.roles  # which ends with what it shares
+    return int(stays and OF_PRIVATE not in event.roles)
 
 
 def _deltas(event: Event) -> Iterator[tuple[tuple[int, str], int]]:

@@ -221,8 +221,9 @@ class Model(People, Engagement):
     def _counts(self, viewer: str | None, post: Known) -> bool:
         """Whether everybody could see a post, and for good, so that it is counted in what it names."""
         gone = post.id in self.deleted or post.id in self.removed
-        for_all = post.audience in (PUBLIC, UNLISTED) and not post.by_private and post.expires_ms is None
-        return not gone and for_all and not self.apart(viewer, post.author)
+        for_all = post.audience in (PUBLIC, UNLISTED) and not post.by_private
+        stays = post.expires_ms is None or post.repost_of is not None
+        return not gone and for_all and stays and not self.apart(viewer, post.author)
 
     def may_read(self, viewer: str | None, said: Said) -> bool:
         """Whether a comment shows to somebody who sees its post."""

@@ -155,8 +155,8 @@ def _is_counted(tables: Tables) -> Any:
     private = (users.c.id == posts.c.author_id) & (users.c.private != 0)
     already = sa.exists().where(mark & (counts.c.value > 0))
     about_to_be = ~sa.exists().where(mark) & ~sa.exists().where(private)
-    stays = posts_that_stand(posts) & posts.c.expires_at.is_(None)
-    return stays & sa.or_(*everybody) & (already | about_to_be)
+    stays = posts.c.expires_at.is_(None) | posts.c.repost_of.is_not(None)  # which ends with what it shares
+    return posts_that_stand(posts) & stays & sa.or_(*everybody) & (already | about_to_be)
 
 
 def _rows(of: sa.ColumnElement[int], kind: sa.ColumnElement[str]) -> Any:
