@@ -1,5 +1,6 @@
 """`feedkit worker`: a process that applies the log and delivers it, until it is told to stop."""
 
+import _thread
 import logging
 import signal
 import threading
@@ -106,6 +107,11 @@ def _tried(step: Callable[[], bool]) -> bool | None:
     return None
 
 
+def set_from_handler(stop: threading.Event) -> None:
+    """Set an event in a signal handler: whom it interrupts may hold the event's lock just then, and not let go."""
+    _thread.start_new_thread(stop.set, ())
+
+
 @contextmanager
 def until_told() -> Iterator[threading.Event]:
     """An event that the first SIGTERM or Ctrl-C sets; a second one does what it does otherwise."""
@@ -113,7 +119,7 @@ def until_told() -> Iterator[threading.Event]:
     before: dict[signal.Signals, Any] = {}
 
     def tell(*_: object) -> None:
-        stop.set()
+        set_from_handler(stop)
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -14,6 +14,7 @@ from feedkit import FanoutPolicy, Feed
 from feedkit.clock import ManualClock
 from feedkit.errors import ConfigurationError, Unavailable
 from feedkit.ids import EPOCH_MS
+from feedkit.working import set_from_handler
 
 _PATIENCE_S = 60
 _LOOK_S = 0.002
@@ -110,7 +111,7 @@ def _work(
 ) -> None:
     """What a worker process does."""
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGTERM, lambda *_: set_from_handler(stop))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with feedkit.connect(
         url, namespace=namespace, redis=redis, policy=policy, clock=clock, deliver="worker"
