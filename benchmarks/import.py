@@ -13,8 +13,8 @@ page, is none that hosts have.
     users_per_s, follows_per_s, posts_per_s     rows per second, from the first row handed in to the last commit
     cold_follows_per_s, ...                     the same in the round before
 
-Afterwards, in each database, plain SQL compares what is there with what was handed in: every follow with its
-inverse and its time, friends, counters, every post with its author, time, position and what it answers.
+Afterwards, in each database but that first one, plain SQL compares what is there with what was handed in: every
+follow with its inverse and its time, friends, counters, every post with its author, time, position and what it answers.
 
     python benchmarks/import.py --quick --json
 """

@@ -93,12 +93,19 @@ class Staff(Noun[Key]):
         return runtime.change(lambda tx: runtime.staff_writing.remove(self._errand, wanted, tx), connection)
 
     def restore(self, post_id: int | str, *, connection: Any = None) -> Post:
-        """Undo a removal: the post stands where it stood, or is held as it was. Raises NotFound."""
+        """Undo a removal: the post stands where it stood, or is held as it was.
+
+        Raises NotFound, and Conflict for a repost whose author has reposted the same post again.
+        """
         runtime, wanted = self._runtime(), checked_id("post_id", post_id)
         return runtime.change(lambda tx: runtime.staff_writing.restore(self._errand, wanted, tx), connection)
 
     def release(self, post_id: int | str, *, connection: Any = None) -> Post:
-        """Publish a post that was held. Raises NotFound, and Conflict for one that was removed."""
+        """Publish a post that was held.
+
+        Raises NotFound, and Conflict for one that was removed, or whose author may not see or share any more what it
+        answers or quotes.
+        """
         runtime, wanted = self._runtime(), checked_id("post_id", post_id)
         return runtime.change(lambda tx: runtime.staff_writing.release(self._errand, wanted, tx), connection)
 
